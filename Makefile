@@ -1,0 +1,46 @@
+# The ways into albacore: thin, and the same commands as CI. `make` alone lists them.
+
+# Seconds that each fuzz target runs.
+FUZZ_SECONDS ?= 60
+# The Python that the tests' clients run on, made by `make setup`.
+export ALBACORE_TEST_PYTHON ?= $(CURDIR)/target/pytest-venv/bin/python
+
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up test check bench fuzz tidy conformance
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what building and testing need
+	@scripts/setup.sh
+
+up: setup ## build albacore and run the hello example
+	$(CARGO) build --release --locked
+	target/release/albacore up examples/hello/albacore.yaml
+
+test: setup ## run every test
+	$(CARGO) test --workspace --locked
+
+# `tidy` includes `cargo xtask conformance --check`. The tests come last, because they take longest.
+check: setup ## everything CI asks for
+	scripts/stage format $(CARGO) fmt --all --check
+	scripts/stage clippy $(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" scripts/stage documentation $(CARGO) doc --no-deps --workspace --locked
+	scripts/stage tidy $(CARGO) xtask tidy
+	scripts/stage licences $(CARGO) xtask licences
+	scripts/stage deny scripts/deny.sh
+	scripts/stage test $(MAKE) --no-print-directory test
+
+bench: setup ## measure the whole server (bench/)
+	bench/run
+
+fuzz: setup ## feed hostile bytes to every parser, FUZZ_SECONDS=60 for each
+	scripts/fuzz.sh $(FUZZ_SECONDS)
+
+tidy: ## the rules of the house that no compiler knows
+	$(CARGO) xtask tidy
+
+conformance: ## write docs/conformance.md anew
+	$(CARGO) xtask conformance

@@ -1,0 +1,3 @@
+//! Lambda resources.
+
+pub mod function;

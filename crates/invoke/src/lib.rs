@@ -1,0 +1,74 @@
+//! The contract to call a function: whoever has a request for a function knows this page, and nothing of how functions
+//! run.
+//!
+//! It is local to a traffic core: futures are `!Send`, and an invocation is started on the core that holds the client's
+//! request. `functions` implements [`Invoker`]; `proxy` and, later, the Invoke API use it.
+#![forbid(unsafe_code)]
+
+use bytes::Bytes;
+use model::FunctionArn;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A future that stays on its core.
+pub type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// Calls functions.
+pub trait Invoker {
+    /// Runs one synchronous invocation.
+    ///
+    /// Dropping the future never stops the invocation: a client that leaves does not cancel a function.
+    fn invoke(&self, invocation: Invocation) -> LocalBoxFuture<InvokeOutcome>;
+}
+
+/// One invocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The function as invoked.
+    pub function: FunctionArn,
+    /// The event, a JSON document.
+    pub payload: Bytes,
+    /// The `X-Amzn-Trace-Id` of the request, handed to the runtime as `Lambda-Runtime-Trace-Id`.
+    pub trace_id: Option<String>,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvokeOutcome {
+    /// The function answered with a whole document.
+    Buffered(Bytes),
+    /// The function failed: it answered an error, crashed or ran out of time. The payload is the error document.
+    FunctionError {
+        /// For example `Runtime.ExitError` or `Sandbox.Timedout`.
+        error_type: String,
+        /// The JSON document an Invoke caller would see.
+        payload: Bytes,
+    },
+    /// The function was not run.
+    Refused(InvokeRefusal),
+}
+
+/// Why a function was not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InvokeRefusal {
+    /// No such function.
+    NotFound,
+    /// Its concurrency, or the host's, is used up and the queue is full.
+    Throttled,
+    /// The event is over 6 MB.
+    RequestTooLarge,
+    /// The platform failed, not the function: an environment could not be made.
+    ServiceFailure,
+}
+
+impl fmt::Display for InvokeRefusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotFound => "the function does not exist",
+            Self::Throttled => "the function is throttled",
+            Self::RequestTooLarge => "the event is over 6 MB",
+            Self::ServiceFailure => "no execution environment could be made",
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! How strongly an environment is separated from the host, and what the host offers for it.
+
+use crate::landlock;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+/// How an execution environment is confined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tier {
+    /// A session, resource limits, no capabilities, `no_new_privs`, and Landlock where the kernel has it. For
+    /// development: it isolates nothing from a determined function, which sees the host's files, processes and network
+    /// and runs as albacore's own user.
+    #[default]
+    Process,
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Process => "process",
+        })
+    }
+}
+
+/// Which control groups the host has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CgroupVersion {
+    /// Version 1 alone.
+    V1,
+    /// Version 2 alone.
+    V2,
+    /// Version 1 hierarchies beside one of version 2.
+    Hybrid,
+}
+
+impl fmt::Display for CgroupVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+            Self::Hybrid => "v1 and v2",
+        })
+    }
+}
+
+/// What the kernel says it offers. Nothing is tried: a security module may still refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostFeatures {
+    /// User namespaces exist and no setting of the kernel forbids them to ordinary users.
+    pub user_namespaces: bool,
+    /// The control groups this process is in, if any.
+    pub cgroup: Option<CgroupVersion>,
+    /// The version of Landlock's interface, if it is there and on.
+    pub landlock_version: Option<u32>,
+    /// System call filters.
+    pub seccomp: bool,
+}
+
+impl HostFeatures {
+    /// Reads them from `/proc`. Blocks for some microseconds.
+    pub fn detect() -> Self {
+        let setting = |path: &str| {
+            fs::read_to_string(path)
+                .ok()
+                .and_then(|text| text.trim().parse::<u64>().ok())
+        };
+        Self {
+            user_namespaces: Path::new("/proc/self/ns/user").exists()
+                && setting("/proc/sys/user/max_user_namespaces") != Some(0)
+                && setting("/proc/sys/kernel/unprivileged_userns_clone") != Some(0)
+                && setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") != Some(1),
+            cgroup: fs::read_to_string("/proc/self/cgroup")
+                .ok()
+                .as_deref()
+                .and_then(cgroup_version),
+            landlock_version: landlock::version(),
+            seccomp: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
+        }
+    }
+}
+
+/// Reads `/proc/self/cgroup`: one line `number:controllers:path` for each hierarchy; that of version 2 has number 0.
+fn cgroup_version(text: &str) -> Option<CgroupVersion> {
+    let (v2, v1): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("0::"));
+    match (v1.is_empty(), v2.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(CgroupVersion::V2),
+        (false, true) => Some(CgroupVersion::V1),
+        (false, false) => Some(CgroupVersion::Hybrid),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CgroupVersion, cgroup_version};
+
+    #[test]
+    fn the_hierarchies_of_a_process_name_the_version() {
+        for (text, expected) in [
+            ("", None),
+            ("0::/\n", Some(CgroupVersion::V2)),
+            ("3:memory:/\n1:name=systemd:/a\n", Some(CgroupVersion::V1)),
+            ("10:pids:/\n0::/a\n", Some(CgroupVersion::Hybrid)),
+        ] {
+            assert_eq!(cgroup_version(text), expected, "{text:?}");
+        }
+    }
+}

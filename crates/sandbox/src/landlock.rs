@@ -1,0 +1,65 @@
+//! Which parts of the file system a function may change: its temporary directory, and `/dev/null`.
+//!
+//! Reading and executing are not restricted: in the `process` tier a function sees the host. Landlock also keeps it
+//! from signalling or tracing processes outside of its environment, its own init among them.
+
+use crate::sys::confine::{self, RulesetAttributes};
+use std::ffi::{CStr, OsStr};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+
+const WRITE_FILE: u64 = 1 << 1;
+/// Removing directories and files, and making every kind of node, from `REMOVE_DIR` to `MAKE_SYM`.
+const REMOVE_AND_MAKE: u64 = 0b1_1111_1111 << 4;
+/// Moving and linking between directories, since version 2. Before, that is always refused, also in the temporary
+/// directory.
+const REFER: u64 = 1 << 13;
+/// Since version 3.
+const TRUNCATE: u64 = 1 << 14;
+/// Signals go only to processes under the same restriction, since version 6.
+const SCOPE_SIGNAL: u64 = 1 << 1;
+
+/// The version of the kernel's Landlock, if it has one and it is on.
+pub(crate) fn version() -> Option<u32> {
+    confine::landlock_version().ok().filter(|&version| version > 0)
+}
+
+/// The rules for one environment, to be applied by its main process.
+pub(crate) fn ruleset(version: u32, temporary_directory: Option<&CStr>) -> io::Result<OwnedFd> {
+    let access = handled_access(version);
+    let attributes = RulesetAttributes {
+        handled_access_fs: access,
+        handled_access_net: 0,
+        scoped: if version >= 6 { SCOPE_SIGNAL } else { 0 },
+    };
+    let ruleset = confine::landlock_ruleset(&attributes, attributes_bytes(version))?;
+    let null = open_path(OsStr::new("/dev/null"))?;
+    confine::landlock_allow(ruleset.as_fd(), null.as_fd(), access & (WRITE_FILE | TRUNCATE))?;
+    if let Some(directory) = temporary_directory {
+        let directory = open_path(OsStr::from_bytes(directory.to_bytes()))?;
+        confine::landlock_allow(ruleset.as_fd(), directory.as_fd(), access)?;
+    }
+    Ok(ruleset)
+}
+
+fn handled_access(version: u32) -> u64 {
+    let since = |first: u32, access: u64| if version >= first { access } else { 0 };
+    WRITE_FILE | REMOVE_AND_MAKE | since(2, REFER) | since(3, TRUNCATE)
+}
+
+/// How much of the attributes a version knows: the network came with 4, scopes with 6.
+fn attributes_bytes(version: u32) -> usize {
+    match version {
+        0..4 => 8,
+        4..6 => 16,
+        _ => 24,
+    }
+}
+
+/// `O_PATH`: names the file without opening it, so no permission to read it is needed.
+fn open_path(path: &OsStr) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path)
+}

@@ -1,0 +1,62 @@
+//! The handle of one main process.
+
+use super::link::Ticket;
+use crate::status::ExitStatus;
+use std::os::fd::OwnedFd;
+
+/// A running main process, with all its descendants. Dropping it kills them.
+#[derive(Debug)]
+pub struct Process {
+    ticket: Ticket,
+    pid: u32,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+}
+
+impl Process {
+    pub(crate) fn new(ticket: Ticket, pid: u32, stdout: OwnedFd, stderr: OwnedFd) -> Self {
+        Self {
+            ticket,
+            pid,
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+        }
+    }
+
+    /// The process id; also that of its session and its first process group.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The non-blocking end to read its standard output from, at the first call. It ends when no process of the
+    /// environment has the other end any more, so at the latest when [`Process::wait`] does.
+    pub fn take_stdout(&mut self) -> Option<OwnedFd> {
+        self.stdout.take()
+    }
+
+    /// The same for standard error.
+    pub fn take_stderr(&mut self) -> Option<OwnedFd> {
+        self.stderr.take()
+    }
+
+    /// Waits until the process has ended and all it left behind has been killed. Says the same again when called again.
+    ///
+    /// If the spawner itself ended, this is `signal: killed`: everything below it is then being killed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn wait(&mut self) -> ExitStatus {
+        self.ticket.exited().await
+    }
+
+    /// Kills the process and all its descendants. Does not wait; a second call does nothing.
+    pub fn kill(&self) {
+        self.ticket.kill();
+    }
+
+    /// Sends SIGTERM to the process and what else is in its process group. A second call does nothing.
+    pub fn terminate(&self) {
+        self.ticket.terminate();
+    }
+}

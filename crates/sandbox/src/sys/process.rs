@@ -1,0 +1,221 @@
+//! Processes and signals.
+
+use super::{check, check_long};
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// A process id.
+pub(crate) type Pid = libc::pid_t;
+
+/// Which side of a fork this is.
+pub(crate) enum Fork {
+    Child,
+    Parent { child: Pid },
+}
+
+/// # Safety
+///
+/// The process must have one thread only: the child then finds every lock of the allocator and of libc free, and may
+/// go on as an ordinary program. The child must never return into code that expects to be the parent.
+pub(crate) unsafe fn fork() -> io::Result<Fork> {
+    // SAFETY: one thread only, by the contract above.
+    match check(unsafe { libc::fork() })? {
+        0 => Ok(Fork::Child),
+        child => Ok(Fork::Parent { child }),
+    }
+}
+
+/// Ends the process at once: no destructors, no exit handlers.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: never returns and touches no memory.
+    unsafe { libc::_exit(code) }
+}
+
+/// Replaces the program. Returns only on failure.
+///
+/// # Safety
+///
+/// `arguments` and `environment` must be arrays of pointers to NUL-terminated strings, each ended by a null pointer.
+pub(crate) unsafe fn execute(
+    program: &CStr,
+    arguments: &[*const libc::c_char],
+    environment: &[*const libc::c_char],
+) -> io::Error {
+    // SAFETY: by the contract above.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// What a look at the children of this process found.
+pub(crate) enum Reaped {
+    /// A child had ended; its raw wait status.
+    Ended { pid: Pid, status: i32 },
+    /// There are children and none has ended.
+    NoneEnded,
+    /// There are no children at all.
+    NoChildren,
+}
+
+/// Collects one ended child, without waiting.
+pub(crate) fn reap() -> Reaped {
+    let mut status = 0;
+    // SAFETY: the kernel writes one int to `status`.
+    match check(unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) }) {
+        Ok(0) => Reaped::NoneEnded,
+        Ok(pid) => Reaped::Ended { pid, status },
+        Err(_) => Reaped::NoChildren, // WNOHANG is never interrupted and the arguments are valid, so it is ECHILD
+    }
+}
+
+/// A handle that means this process even after its id has been given to another one. Needs Linux 5.3.
+pub(crate) fn open_process(pid: Pid) -> io::Result<OwnedFd> {
+    // SAFETY: takes plain numbers.
+    let fd = check_long(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    // SAFETY: the kernel has just made this descriptor (close-on-exec by itself) for us; it is an int.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) })
+}
+
+/// Sends SIGKILL through a handle of [`open_process`].
+pub(crate) fn kill_process(process: BorrowedFd<'_>) -> io::Result<()> {
+    let no_info: *const libc::siginfo_t = std::ptr::null();
+    // SAFETY: a null siginfo is allowed and means an ordinary signal.
+    check_long(unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            process.as_raw_fd(),
+            libc::SIGKILL,
+            no_info,
+            0,
+        )
+    })?;
+    Ok(())
+}
+
+/// Sends `signal` to the process group led by `leader`, which must be an unreaped child of this process.
+pub(crate) fn signal_group(leader: Pid, signal: i32) -> io::Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::kill(-leader, signal) })?;
+    Ok(())
+}
+
+/// This process's id.
+pub(crate) fn own_pid() -> Pid {
+    // SAFETY: cannot fail and touches no memory.
+    unsafe { libc::getpid() }
+}
+
+/// The id of the parent; 1 or a subreaper's when the real one has ended.
+pub(crate) fn parent_pid() -> Pid {
+    // SAFETY: cannot fail and touches no memory.
+    unsafe { libc::getppid() }
+}
+
+/// Starts a session and a process group of its own, without a terminal.
+pub(crate) fn new_session() -> io::Result<()> {
+    // SAFETY: takes nothing.
+    check(unsafe { libc::setsid() })?;
+    Ok(())
+}
+
+/// Files made by this process and its children lack the write permission of group and others.
+pub(crate) fn usual_file_mode_mask() {
+    // SAFETY: takes a plain number and cannot fail.
+    unsafe { libc::umask(0o022) };
+}
+
+/// Orphaned descendants become children of this process.
+pub(crate) fn become_subreaper() -> io::Result<()> {
+    // SAFETY: this option takes one number.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })?;
+    Ok(())
+}
+
+/// This process gets SIGKILL when the thread that forked it ends.
+pub(crate) fn die_with_parent() -> io::Result<()> {
+    // SAFETY: this option takes one number.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0) })?;
+    Ok(())
+}
+
+/// The name in process lists; at most 15 bytes are kept.
+pub(crate) fn set_name(name: &CStr) {
+    // A missing name is no reason to stop.
+    // SAFETY: this option reads a NUL-terminated string of which it keeps 15 bytes.
+    let _ = unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
+}
+
+/// The set with SIGCHLD alone.
+pub(crate) fn child_signal() -> libc::sigset_t {
+    let mut set = no_signals();
+    // SAFETY: an initialised set and a valid signal number.
+    unsafe { libc::sigaddset(&raw mut set, libc::SIGCHLD) };
+    set
+}
+
+fn no_signals() -> libc::sigset_t {
+    // SAFETY: a signal set is plain integers, for which zeros are a valid value.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: writes to a set we own.
+    unsafe { libc::sigemptyset(&raw mut set) };
+    set
+}
+
+/// Blocks exactly the signals of `set`.
+pub(crate) fn block_signals(set: &libc::sigset_t) -> io::Result<()> {
+    // SAFETY: the set is borrowed for the call; the old mask is not asked for.
+    check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, set, std::ptr::null_mut()) })?;
+    Ok(())
+}
+
+/// What a process does with a signal.
+#[derive(Clone, Copy)]
+pub(crate) enum Disposition {
+    Default,
+    Ignore,
+}
+
+/// Sets what this process does with `signal`.
+pub(crate) fn set_disposition(signal: i32, disposition: Disposition) {
+    let handler = match disposition {
+        Disposition::Default => libc::SIG_DFL,
+        Disposition::Ignore => libc::SIG_IGN,
+    };
+    // Fails only for numbers that cannot be set (SIGKILL, SIGSTOP, libc's own), which then have their default.
+    // SAFETY: no handler function is installed, only one of the two constants.
+    let _ = unsafe { libc::signal(signal, handler) };
+}
+
+/// All signals at their default and none blocked, as a program expects to find them.
+pub(crate) fn reset_signals() -> io::Result<()> {
+    /// The kernel's `struct sigaction` for `SIG_DFL` is all zeros, and on no architecture longer than this.
+    const DEFAULT_ACTION: [u64; 8] = [0; 8];
+    /// Bytes of the kernel's signal set.
+    const SIGNAL_SET_BYTES: usize = 8;
+    const SIGNAL_MAX: i32 = 64;
+
+    // Not through libc, which keeps some signals for itself and refuses to touch them; inherited as ignored, they would
+    // stay so.
+    for signal in 1..=SIGNAL_MAX {
+        let no_old: *mut u64 = std::ptr::null_mut();
+        // Fails for SIGKILL and SIGSTOP, which are at their default always.
+        // SAFETY: the kernel reads an action of zeros, which has no handler, and writes nothing.
+        let _ = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                DEFAULT_ACTION.as_ptr(),
+                no_old,
+                SIGNAL_SET_BYTES,
+            )
+        };
+    }
+    block_signals(&no_signals())
+}
+
+/// Changes the working directory of this process.
+pub(crate) fn change_directory(path: &CStr) -> io::Result<()> {
+    // SAFETY: a NUL-terminated string, borrowed for the call.
+    check(unsafe { libc::chdir(path.as_ptr()) })?;
+    Ok(())
+}

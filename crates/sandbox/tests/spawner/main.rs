@@ -1,0 +1,91 @@
+//! The spawner, from outside: real processes, looked at through `/proc`.
+//!
+//! This program is its own test harness, because it is also the spawner and, for the crash tests, a second albacore.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test, which clippy cannot see without the usual harness"
+)]
+
+mod confinement;
+mod crashes;
+mod lifecycle;
+mod support;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::pin::Pin;
+use std::process::ExitCode;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+/// Begins a test.
+type Begin = fn() -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// Lists async functions as tests: a name and how to begin each.
+macro_rules! tests {
+    ($($module:ident::$name:ident,)*) => {
+        vec![$((concat!(stringify!($module), "::", stringify!($name)), (|| Box::pin($module::$name())) as Begin)),*]
+    };
+}
+
+fn main() -> ExitCode {
+    sandbox::run_spawner_if_asked();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = || Builder::new_current_thread().enable_all().build().expect("a runtime");
+    if arguments.first().is_some_and(|first| first == crashes::SECOND_ALBACORE) {
+        return runtime().block_on(crashes::second_albacore());
+    }
+    let tests = tests![
+        lifecycle::output_and_exit_code_arrive,
+        lifecycle::a_signal_is_reported,
+        lifecycle::the_environment_is_exactly_what_was_given,
+        lifecycle::a_large_request_arrives_whole_and_a_larger_one_is_refused,
+        lifecycle::a_program_that_cannot_be_executed_is_named_with_its_error,
+        lifecycle::a_missing_directory_is_an_error_of_its_step,
+        lifecycle::kill_ends_one_environment_and_no_other,
+        lifecycle::terminate_lets_the_process_decide,
+        lifecycle::a_dropped_process_is_killed,
+        lifecycle::a_dropped_spawn_leaves_nothing,
+        lifecycle::wait_can_be_dropped_and_called_again,
+        lifecycle::there_are_at_most_so_many_processes,
+        lifecycle::two_hundred_spawns_leave_no_zombie_and_no_descriptor,
+        lifecycle::a_hundred_at_once_start_and_end,
+        confinement::the_process_has_no_rights_and_ordinary_signals,
+        confinement::only_the_standard_streams_are_open,
+        confinement::limits_are_set,
+        confinement::only_the_temporary_directory_can_be_written,
+        confinement::its_own_init_and_the_spawner_cannot_be_signalled,
+        crashes::a_daemon_is_killed_with_its_main_process,
+        crashes::a_killed_albacore_leaves_nothing,
+        crashes::a_killed_spawner_leaves_nothing_and_nobody_waits,
+        crashes::a_killed_init_leaves_nothing,
+        crashes::shutdown_leaves_nothing,
+        crashes::the_last_handle_ends_the_spawner,
+        crashes::signals_of_a_terminal_do_not_end_the_spawner,
+    ];
+
+    let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let chosen = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
+    let (mut passed, mut failed) = (0, 0);
+    for (name, begin) in tests.iter().filter(|(name, _)| chosen(name)) {
+        let whole = async {
+            timeout(support::LIMIT * 2, begin())
+                .await
+                .expect("the test ends in time");
+        };
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| runtime().block_on(whole)));
+        *if outcome.is_ok() { &mut passed } else { &mut failed } += 1;
+        println!("test {name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
+    }
+    let word = if failed == 0 { "ok" } else { "FAILED" };
+    let filtered = tests.len() - passed - failed;
+    println!(
+        "\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {filtered} filtered out\n"
+    );
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,164 @@
+//! Starting processes, looking at `/proc`, and waiting until something is so.
+
+use sandbox::{ExitStatus, Limits, Options, Process, Spawner, Spec};
+use std::ffi::OsString;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::unix::pipe::Receiver;
+use tokio::time::{interval, timeout};
+
+/// Far more than anything here needs on a busy machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+pub(crate) fn start() -> Spawner {
+    Spawner::start(Options::default()).expect("a spawner")
+}
+
+pub(crate) fn spec<const N: usize>(program: &str, args: [&str; N]) -> Spec {
+    Spec {
+        program: program.into(),
+        args: args.map(OsString::from).to_vec(),
+        environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        working_directory: "/".into(),
+        temporary_directory: None,
+        limits: Limits::default(),
+    }
+}
+
+pub(crate) fn shell(script: &str) -> Spec {
+    spec("/bin/sh", ["-c", script])
+}
+
+/// A script that prints the id of a daemon it has started, in a session of its own, and then runs `rest`.
+pub(crate) fn with_daemon(rest: &str) -> Spec {
+    shell(&format!(
+        "(setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' &); {rest}"
+    ))
+}
+
+pub(crate) async fn read_all(fd: Option<OwnedFd>) -> String {
+    let mut text = String::new();
+    receiver(fd).read_to_string(&mut text).await.expect("text");
+    text
+}
+
+pub(crate) async fn read_line(reader: &mut BufReader<Receiver>) -> String {
+    let mut line = String::new();
+    reader.read_line(&mut line).await.expect("a line");
+    line.trim_end().to_owned()
+}
+
+pub(crate) fn receiver(fd: Option<OwnedFd>) -> BufReader<Receiver> {
+    BufReader::new(Receiver::from_owned_fd(fd.expect("taken once")).expect("a pipe"))
+}
+
+/// Runs to the end: standard output, standard error, status.
+pub(crate) async fn run(spawner: &Spawner, spec: Spec) -> (String, String, ExitStatus) {
+    let mut process = spawner.spawn(spec).await.expect("started");
+    let (stdout, stderr) = (process.take_stdout(), process.take_stderr());
+    let (stdout, stderr) = tokio::join!(read_all(stdout), read_all(stderr));
+    (stdout, stderr, process.wait().await)
+}
+
+/// Starts a process with a daemon; returns it with its own id, the daemon's and its init's.
+pub(crate) async fn start_with_daemon(spawner: &Spawner, rest: &str) -> (Process, [u32; 3]) {
+    let mut process = spawner.spawn(with_daemon(rest)).await.expect("started");
+    let mut output = receiver(process.take_stdout());
+    let daemon = read_line(&mut output).await.parse().expect("the daemon's id");
+    let main = process.pid();
+    let init = parent_of(main).expect("a parent");
+    // It has printed from inside `setsid`, so from here on it is an orphan in a session of its own or about to be.
+    until("the daemon is an orphan", || parent_of(daemon) == Some(init)).await;
+    (process, [main, daemon, init])
+}
+
+/// Waits until `condition` holds; fails when it does not in [`LIMIT`].
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let mut look = interval(Duration::from_millis(2));
+    let holds = async {
+        while !condition() {
+            look.tick().await;
+        }
+    };
+    assert!(timeout(LIMIT, holds).await.is_ok(), "not so in time: {what}");
+}
+
+pub(crate) async fn until_dead(pids: &[u32]) {
+    until(&format!("{pids:?} are dead"), || !pids.iter().any(|&pid| alive(pid))).await;
+}
+
+/// State and parent from `/proc/<pid>/stat`.
+fn stat(pid: u32) -> Option<(char, u32)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+/// A zombie is dead: whose duty it is to collect an orphan of ours is not ours to say.
+pub(crate) fn alive(pid: u32) -> bool {
+    stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+}
+
+pub(crate) fn parent_of(pid: u32) -> Option<u32> {
+    Some(stat(pid)?.1)
+}
+
+/// The children of a process, zombies included.
+pub(crate) fn children_of(pid: u32) -> Vec<u32> {
+    let all = fs::read_dir("/proc").expect("/proc").flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|&it| parent_of(it) == Some(pid))
+        .collect()
+}
+
+/// The numbers of a process's open descriptors.
+pub(crate) fn fds_of(process: &str) -> Vec<u32> {
+    let entries = fs::read_dir(format!("/proc/{process}/fd"))
+        .expect("descriptors")
+        .flatten();
+    let mut fds: Vec<u32> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    fds.sort_unstable();
+    fds
+}
+
+pub(crate) fn signal(name: &str, pid: u32) {
+    let status = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .status()
+        .expect("kill");
+    assert!(status.success(), "kill -s {name} {pid}: {status}");
+}
+
+/// A directory that is removed again.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "albacore-sandbox-{}-{}",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).expect("a new directory");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,24 @@
+//! What albacore tells about itself: access-log files, and counters shown as OpenMetrics.
+//!
+//! - [`AccessLog`] and [`AccessLogSender`] carry finished lines from the traffic cores to a file, in batches, without
+//!   ever making traffic wait.
+//! - [`Counter`], [`Gauge`] and [`Histogram`] count on one core without locks; an [`Exposition`] adds the cores up and
+//!   writes the text that a scrape reads.
+//!
+//! Left to others: what stands in a line (the request record formats itself), which metrics exist (each room has its
+//! own), and printing warnings (events come through a callback).
+
+#![forbid(unsafe_code)]
+
+mod access_log;
+mod counters;
+mod open_metrics;
+#[cfg(test)]
+mod testing;
+
+pub use access_log::{
+    AccessLog, AccessLogEvent, AccessLogLimits, AccessLogMonitor, AccessLogSender, AccessLogStatus, LostLines,
+    OpenError, ShutdownError,
+};
+pub use counters::{Counter, Gauge, Histogram, HistogramSnapshot};
+pub use open_metrics::{CONTENT_TYPE, CounterFamily, Exposition, GaugeFamily, HistogramFamily};

@@ -1,0 +1,257 @@
+//! The limits and counters of one function, and the host's, over all cores. Nothing here knows environments or events.
+
+use model::FunctionArn;
+use model::observed::FunctionReport;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// One function's account. Every scheduler, environment and invocation of the function holds it.
+#[derive(Debug)]
+pub(crate) struct Account {
+    function: FunctionArn,
+    /// Invocations that may still begin.
+    slots: Semaphore,
+    /// How many there are altogether.
+    slots_max: Mutex<usize>,
+    /// Slots that a lowered limit still has to take away, from the invocations that hold them.
+    debt: AtomicUsize,
+    queued: AtomicUsize,
+    phases: [AtomicU32; 3],
+    pub(crate) invocations: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    pub(crate) throttles: AtomicU64,
+}
+
+/// What an environment is doing, for the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Starting,
+    Idle,
+    Busy,
+}
+
+impl Account {
+    pub(crate) fn new(function: FunctionArn) -> Self {
+        Self {
+            function,
+            slots: Semaphore::new(0),
+            slots_max: Mutex::new(0),
+            debt: AtomicUsize::new(0),
+            queued: AtomicUsize::new(0),
+            phases: Default::default(),
+            invocations: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            throttles: AtomicU64::new(0),
+        }
+    }
+
+    /// Sets how many invocations may run at once. Those that run already are not touched.
+    pub(crate) fn set_concurrency(&self, concurrency: u32) {
+        let wanted = usize::try_from(concurrency)
+            .unwrap_or(usize::MAX)
+            .min(Semaphore::MAX_PERMITS);
+        let mut slots_max = self.slots_max.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(more) = wanted.checked_sub(*slots_max) {
+            let forgiven = take(&self.debt, more);
+            self.slots.add_permits(more - forgiven);
+        } else {
+            let fewer = *slots_max - wanted;
+            let taken = self.slots.forget_permits(fewer);
+            self.debt.fetch_add(fewer - taken, Relaxed);
+        }
+        *slots_max = wanted;
+    }
+
+    /// Reserved concurrency 0 switches a function off: waiting would be for nothing.
+    pub(crate) fn is_switched_off(&self) -> bool {
+        *self.slots_max.lock().unwrap_or_else(PoisonError::into_inner) == 0
+    }
+
+    /// A slot, if one is free and nobody waits for it.
+    pub(crate) fn try_slot(self: &Arc<Self>) -> Option<Slot> {
+        self.slots.try_acquire().ok()?.forget();
+        Some(Slot(Arc::clone(self)))
+    }
+
+    /// A slot, first come first served over all cores. The caller sets a deadline.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the place in the queue and nothing else.
+    pub(crate) async fn slot(self: &Arc<Self>) -> Slot {
+        match self.slots.acquire().await {
+            Ok(permit) => {
+                permit.forget();
+                Slot(Arc::clone(self))
+            }
+            // The semaphore is never closed.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// A place in the queue of at most `queue_max`.
+    pub(crate) fn queue(self: &Arc<Self>, queue_max: usize) -> Option<Queued> {
+        let enter = |queued: usize| (queued < queue_max).then_some(queued + 1);
+        self.queued.fetch_update(Relaxed, Relaxed, enter).ok()?;
+        Some(Queued(Arc::clone(self)))
+    }
+
+    pub(crate) fn report(&self) -> FunctionReport {
+        let phase = |phase: Phase| self.phases[phase as usize].load(Relaxed);
+        FunctionReport {
+            function: self.function.clone(),
+            busy: phase(Phase::Busy),
+            idle: phase(Phase::Idle),
+            starting: phase(Phase::Starting),
+            invocations: self.invocations.load(Relaxed),
+            errors: self.errors.load(Relaxed),
+            throttles: self.throttles.load(Relaxed),
+        }
+    }
+}
+
+/// Takes up to `wanted` out of a counter, and says how much that was.
+fn take(counter: &AtomicUsize, wanted: usize) -> usize {
+    match counter.fetch_update(Relaxed, Relaxed, |value| {
+        (value > 0).then(|| value.saturating_sub(wanted))
+    }) {
+        Ok(before) => before.min(wanted),
+        Err(_) => 0,
+    }
+}
+
+/// The right to run one invocation. Given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot(Arc<Account>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if take(&self.0.debt, 1) == 0 {
+            self.0.slots.add_permits(1);
+        }
+    }
+}
+
+/// A place in a function's queue. Given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Queued(Arc<Account>);
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.queued.fetch_sub(1, Relaxed);
+    }
+}
+
+/// One environment in the report of its function. Leaves it when dropped.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    account: Arc<Account>,
+    phase: Cell<Phase>,
+}
+
+impl Counted {
+    pub(crate) fn new(account: Arc<Account>) -> Self {
+        account.phases[Phase::Starting as usize].fetch_add(1, Relaxed);
+        Self {
+            account,
+            phase: Cell::new(Phase::Starting),
+        }
+    }
+
+    pub(crate) fn set(&self, phase: Phase) {
+        let before = self.phase.replace(phase);
+        if before != phase {
+            self.account.phases[phase as usize].fetch_add(1, Relaxed);
+            self.account.phases[before as usize].fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.account.phases[self.phase.get() as usize].fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Account, Counted, Phase};
+    use model::{AccountId, FunctionArn, Region, Scope};
+    use std::sync::Arc;
+
+    fn account(concurrency: u32) -> Arc<Account> {
+        let scope = Scope {
+            region: Region::try_from("eu-west-1").unwrap(),
+            account: AccountId::try_from("111122223333").unwrap(),
+        };
+        let account = Account::new(FunctionArn::new(&scope, "f"));
+        account.set_concurrency(concurrency);
+        Arc::new(account)
+    }
+
+    #[test]
+    fn a_slot_is_free_again_when_its_invocation_ends() {
+        let account = account(2);
+        let first = account.try_slot().unwrap();
+        let _second = account.try_slot().unwrap();
+        assert!(account.try_slot().is_none());
+        drop(first);
+        let _third = account.try_slot().unwrap();
+        assert!(account.try_slot().is_none());
+    }
+
+    #[test]
+    fn a_changed_limit_holds_as_soon_as_running_invocations_end() {
+        let account = account(3);
+        let mut running: Vec<_> = (0..3).map(|_| account.try_slot().unwrap()).collect();
+        account.set_concurrency(1);
+        running.pop();
+        assert!(account.try_slot().is_none(), "two of one still run");
+        running.pop();
+        assert!(account.try_slot().is_none(), "one of one still runs");
+        running.pop();
+        running.push(account.try_slot().unwrap());
+        assert!(account.try_slot().is_none());
+        account.set_concurrency(2);
+        running.push(account.try_slot().unwrap());
+        assert!(account.try_slot().is_none());
+        // Lowered and raised again while all run: the debt is forgiven, not paid twice.
+        account.set_concurrency(0);
+        assert!(account.is_switched_off());
+        account.set_concurrency(2);
+        running.clear();
+        let again: Vec<_> = (0..2).map(|_| account.try_slot().unwrap()).collect();
+        assert!(account.try_slot().is_none());
+        drop(again);
+    }
+
+    #[test]
+    fn the_queue_is_bounded() {
+        let account = account(0);
+        assert!(account.queue(0).is_none());
+        let place = account.queue(1).unwrap();
+        assert!(account.queue(1).is_none());
+        drop(place);
+        assert!(account.queue(1).is_some());
+    }
+
+    #[test]
+    fn an_environment_is_counted_in_exactly_one_phase() {
+        let account = account(1);
+        let counts = || {
+            let report = account.report();
+            (report.starting, report.idle, report.busy)
+        };
+        let environment = Counted::new(Arc::clone(&account));
+        assert_eq!(counts(), (1, 0, 0));
+        environment.set(Phase::Busy);
+        environment.set(Phase::Busy);
+        assert_eq!(counts(), (0, 0, 1));
+        environment.set(Phase::Idle);
+        assert_eq!(counts(), (0, 1, 0));
+        drop(environment);
+        assert_eq!(counts(), (0, 0, 0));
+    }
+}

@@ -1,0 +1,284 @@
+//! The task of one environment, from its init to the removal of its directory.
+//!
+//! It sleeps while all goes well: an invocation of a warm environment neither wakes it nor waits for it. It wakes for the
+//! earliest deadline it knew when it went to sleep, and looks then what the deadline is now.
+
+use super::process::{Home, Run, StartError};
+use super::{Environment, RuntimeState, State};
+use crate::failure::Failure;
+use crate::scheduler::Offer;
+use sandbox::ExitStatus;
+use std::pin::pin;
+use std::rc::Rc;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep_until};
+
+/// How an init ends that does not end well.
+enum InitFailure {
+    /// The environment is to end.
+    Ending,
+    /// The platform's fault.
+    Service,
+    /// It took too long.
+    TimedOut,
+    /// The function's fault.
+    Function(Failure),
+}
+
+/// What ends the quiet of a running environment.
+enum Event {
+    Exited(ExitStatus),
+    TimedOut,
+    /// The runtime broke the rules.
+    BrokenOff,
+    Ending,
+}
+
+impl Environment {
+    /// The whole life. The permit goes last, so that the host's limit counts what is ending too.
+    pub(super) async fn live(self: Rc<Self>, permit: OwnedSemaphorePermit) {
+        let options = &self.scheduler.core.host.options;
+        match Home::make(options).await {
+            Ok(home) => {
+                self.live_in(&home).await;
+                self.state.replace(State::default());
+                home.remove().await;
+            }
+            Err(error) => {
+                tracing::error!(function = %self.scheduler.function.arn, %error, "cannot make an environment's directory");
+                self.scheduler.start_failed();
+            }
+        }
+        drop(permit);
+    }
+
+    async fn live_in(self: &Rc<Self>, home: &Home) {
+        let init_deadline = Instant::now() + self.scheduler.core.host.options.init_timeout;
+        let mut run = match self.init(home, init_deadline).await {
+            Ok(run) => Some(run),
+            // Repeated inside of the first invocation. Source: Lambda 4.1.
+            Err(InitFailure::TimedOut | InitFailure::Function(_)) => None,
+            Err(InitFailure::Ending | InitFailure::Service) => return self.scheduler.start_failed(),
+        };
+        let mut offer = self.scheduler.started(self);
+        // Each turn: the environment is idle or has an invocation; then it runs until its process ends.
+        while offer == Offer::Keep {
+            let ended = match run.take() {
+                Some(run) => self.watch(run).await,
+                None => self.start_within_an_invocation(home, &mut run).await,
+            };
+            if ended == Offer::End {
+                break;
+            }
+            if run.is_none() {
+                offer = self.scheduler.offer(self);
+            }
+        }
+        self.scheduler.take_idle(self);
+        if let Some(run) = run {
+            self.end_run(run).await;
+        }
+        if let Some(running) = &mut self.state.borrow_mut().invocation {
+            running.refuse();
+        }
+    }
+
+    /// Starts the runtime and waits until it asks for an event. A failed one leaves no process.
+    async fn init(self: &Rc<Self>, home: &Home, deadline: Instant) -> Result<Run, InitFailure> {
+        let mut starting = pin!(Run::start(self, home));
+        let (started, mut failure) = tokio::select! {
+            biased;
+            () = self.must_end() => (None, Some(InitFailure::Ending)),
+            started = &mut starting => (Some(started), None),
+            () = sleep_until(deadline) => (None, Some(self.init_timed_out())),
+        };
+        // A start that was given up is waited for: only then is it certain that nothing of it is left.
+        let started = match started {
+            Some(started) => started,
+            None => starting.await,
+        };
+        let mut run = match started {
+            Ok(run) => run,
+            Err(error) => {
+                self.state.borrow_mut().runtime = RuntimeState::Absent;
+                return Err(failure.unwrap_or(match error {
+                    StartError::Service => InitFailure::Service,
+                    StartError::Function(failure) => InitFailure::Function(failure),
+                }));
+            }
+        };
+        while failure.is_none() {
+            match self.state.borrow().runtime {
+                RuntimeState::Started => {}
+                RuntimeState::InitError | RuntimeState::Absent | RuntimeState::ExitedInInit | RuntimeState::Exited => {
+                    break;
+                }
+                RuntimeState::Ready | RuntimeState::Running | RuntimeState::Answering(_) | RuntimeState::Answered => {
+                    return Ok(run);
+                }
+            }
+            tokio::select! {
+                biased;
+                () = self.wake.notified() => if self.is_ending() { failure = Some(InitFailure::Ending) },
+                () = self.scheduler.core.stop.cancelled() => failure = Some(InitFailure::Ending),
+                status = run.process.wait() => {
+                    self.heard_exit();
+                    run.hear_last_words(self).await;
+                    failure = Some(InitFailure::Function(Failure::Exited(status)));
+                }
+                () = run.server.accept(self) => {}
+                () = sleep_until(deadline) => failure = Some(self.init_timed_out()),
+            }
+        }
+        self.end_run(run).await;
+        // What the runtime says itself counts more than how it ended.
+        let posted = self.state.borrow_mut().init_error.take().map(InitFailure::Function);
+        Err(posted.or(failure).unwrap_or(InitFailure::TimedOut))
+    }
+
+    /// The caller of the invocation that this init belongs to, if it does, need not wait until the process is gone.
+    fn init_timed_out(&self) -> InitFailure {
+        self.fail(Failure::TimedOut(self.timeout()));
+        InitFailure::TimedOut
+    }
+
+    /// Waits for an invocation, and makes the init a part of it, under the function's timeout. `Keep` without a run: the
+    /// invocation is over.
+    async fn start_within_an_invocation(self: &Rc<Self>, home: &Home, run: &mut Option<Run>) -> Offer {
+        let deadline = loop {
+            if self.is_ending() {
+                return Offer::End;
+            }
+            if let Some(running) = &self.state.borrow().invocation {
+                break running.deadline;
+            }
+            let retirement = self.idle_since.get() + self.scheduler.core.host.options.idle_retirement;
+            self.alarm.set(retirement);
+            tokio::select! {
+                biased;
+                () = self.wake.notified() => {}
+                () = self.scheduler.core.stop.cancelled() => return Offer::End,
+                () = sleep_until(retirement) => if self.scheduler.take_idle(self) { return Offer::End },
+            }
+        };
+        match self.init(home, deadline).await {
+            Ok(started) => *run = Some(started),
+            Err(InitFailure::Ending | InitFailure::Service) => return Offer::End,
+            Err(InitFailure::TimedOut) => {}
+            Err(InitFailure::Function(failure)) => self.fail(failure),
+        }
+        Offer::Keep
+    }
+
+    /// Watches over a runtime that has finished its init, until it is gone.
+    async fn watch(self: &Rc<Self>, mut run: Run) -> Offer {
+        let event = self.next_event(&mut run).await;
+        let (failure, next) = match event {
+            Event::Exited(status) => {
+                self.heard_exit();
+                run.hear_last_words(self).await;
+                (Some(Failure::Exited(status)), Offer::Keep)
+            }
+            Event::TimedOut => (Some(Failure::TimedOut(self.timeout())), Offer::Keep),
+            // The caller was answered when it broke off.
+            Event::BrokenOff => (Some(Failure::AnswerTruncated), Offer::Keep),
+            Event::Ending => (None, Offer::End),
+        };
+        // One that exited while idle starts again with the next invocation, as after any reset.
+        self.scheduler.take_idle(self);
+        if next == Offer::Keep
+            && let Some(failure) = failure
+        {
+            // The caller does not wait for the reset.
+            self.fail(failure);
+        }
+        self.end_run(run).await;
+        next
+    }
+
+    async fn next_event(self: &Rc<Self>, run: &mut Run) -> Event {
+        loop {
+            let alarm = self.next_alarm();
+            self.alarm.set(alarm);
+            tokio::select! {
+                biased;
+                () = self.wake.notified() => {
+                    if self.is_ending() {
+                        return Event::Ending;
+                    }
+                    if self.state.borrow().runtime == RuntimeState::Absent {
+                        return Event::BrokenOff;
+                    }
+                }
+                () = self.scheduler.core.stop.cancelled() => return Event::Ending,
+                status = run.process.wait() => return Event::Exited(status),
+                () = run.server.accept(self) => {}
+                () = sleep_until(alarm) => {
+                    if Instant::now() >= self.next_alarm() {
+                        let busy = self.state.borrow().invocation.is_some();
+                        if busy {
+                            return Event::TimedOut;
+                        }
+                        if self.scheduler.take_idle(self) {
+                            return Event::Ending;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The deadline of the invocation, or the end of idleness.
+    fn next_alarm(&self) -> Instant {
+        match &self.state.borrow().invocation {
+            Some(running) => running.deadline,
+            None => self.idle_since.get() + self.scheduler.core.host.options.idle_retirement,
+        }
+    }
+
+    fn heard_exit(&self) {
+        let mut state = self.state.borrow_mut();
+        state.runtime = match state.runtime {
+            RuntimeState::Started | RuntimeState::InitError => RuntimeState::ExitedInInit,
+            _ => RuntimeState::Exited,
+        };
+    }
+
+    /// Ends the invocation, if there is one and its caller still waits, with a failure.
+    fn fail(&self, failure: Failure) {
+        let finished = self.state.borrow_mut().invocation.take();
+        if let Some(mut running) = finished {
+            running.finish(Err(failure), &self.scheduler);
+        }
+    }
+
+    async fn end_run(&self, run: Run) {
+        {
+            let mut state = self.state.borrow_mut();
+            state.runtime = RuntimeState::Absent;
+            state.waiting = None;
+        }
+        run.end().await;
+        // Its connections have ended only now, and may have had their say meanwhile.
+        let mut state = self.state.borrow_mut();
+        state.runtime = RuntimeState::Absent;
+        state.waiting = None;
+    }
+
+    fn timeout(&self) -> std::time::Duration {
+        self.scheduler.function.configuration.timeout.duration()
+    }
+
+    fn is_ending(&self) -> bool {
+        self.ending.get() || self.scheduler.core.stop.is_cancelled()
+    }
+
+    /// Until the environment is to end while nothing of it runs.
+    async fn must_end(&self) {
+        tokio::select! {
+            biased;
+            () = self.scheduler.core.stop.cancelled() => {}
+            () = async { while !self.ending.get() { self.wake.notified().await } } => {}
+        }
+    }
+}

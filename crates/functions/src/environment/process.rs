@@ -1,0 +1,173 @@
+//! One run of an environment's runtime: the main process, its Runtime API and the readers of its output.
+
+use super::{Environment, RuntimeState};
+use crate::failure::Failure;
+use crate::log::{self, Stream};
+use crate::runtime_api::Server;
+use crate::{Options, launch};
+use sandbox::{ExitStatus, Process, SpawnError, Step};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// How long, after the main process has ended, its connections and pipes may take to be read to their ends. They end by
+/// themselves, because everything that could hold them has been killed.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// The directory of an environment, which outlives the resets of its runtime. Source: Lambda 4.4.
+pub(super) struct Home {
+    pub(super) id: String,
+    directory: PathBuf,
+}
+
+impl Home {
+    /// Makes it. Blocks for some microseconds on the disk's file system, so it is done elsewhere.
+    pub(super) async fn make(options: &Options) -> io::Result<Self> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let id = format!("{:032x}", u128::from_be_bytes(random));
+        let directory = options.data_dir.join("environments").join(&id);
+        let home = Self { id, directory };
+        let temporary = home.temporary();
+        blocking(move || std::fs::create_dir_all(temporary)).await?;
+        Ok(home)
+    }
+
+    fn temporary(&self) -> PathBuf {
+        self.directory.join("tmp")
+    }
+
+    /// Removes it with everything in it.
+    pub(super) async fn remove(self) {
+        let directory = self.directory.clone();
+        if let Err(error) = blocking(move || std::fs::remove_dir_all(directory)).await {
+            let directory = self.directory.display();
+            tracing::warn!(%directory, %error, "cannot remove the directory of an environment");
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// Why a runtime was not started.
+pub(super) enum StartError {
+    /// The platform's fault.
+    Service,
+    /// The function's fault.
+    Function(Failure),
+}
+
+/// One run of the runtime.
+pub(super) struct Run {
+    pub(super) process: Process,
+    pub(super) server: Server,
+    readers: JoinSet<()>,
+}
+
+impl Run {
+    /// Starts the process with a Runtime API of its own, so that nothing an earlier process left in a socket is taken for
+    /// this one's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves no process.
+    pub(super) async fn start(environment: &Environment, home: &Home) -> Result<Self, StartError> {
+        let scheduler = &environment.scheduler;
+        let function = &scheduler.function;
+        let service = |error: &dyn std::fmt::Display| {
+            tracing::error!(function = %function.arn, %error, "cannot start an environment");
+            StartError::Service
+        };
+        let server = Server::bind().map_err(|error| service(&error))?;
+        let log_stream = launch::log_stream_name(SystemTime::now(), &home.id);
+        let spec = launch::spec(function, server.address(), &home.temporary(), &log_stream);
+        environment.state.borrow_mut().runtime = RuntimeState::Started;
+        let mut process = match scheduler.core.host.spawner.spawn(spec).await {
+            Ok(process) => process,
+            Err(error) => {
+                return Err(entry_point_failure(environment, &error)
+                    .await
+                    .unwrap_or_else(|| service(&error)));
+            }
+        };
+        let mut readers = JoinSet::new();
+        for (pipe, stream) in [
+            (process.take_stdout(), Stream::Stdout),
+            (process.take_stderr(), Stream::Stderr),
+        ] {
+            if let Some(pipe) = pipe {
+                readers.spawn_local(read(environment, pipe, stream));
+            }
+        }
+        Ok(Self {
+            process,
+            server,
+            readers,
+        })
+    }
+
+    /// The main process has ended: hears what it has still said, and what it has still written.
+    pub(super) async fn hear_last_words(&mut self, environment: &Rc<Environment>) {
+        // Past the deadline they are dropped with the run.
+        let _ = timeout(LAST_WORDS_TIME_MAX, self.server.drain(environment)).await;
+    }
+
+    /// Kills the process if it still runs, and waits until nothing of it is left.
+    pub(super) async fn end(mut self) -> ExitStatus {
+        self.process.kill();
+        self.server.close().await;
+        let status = self.process.wait().await;
+        let ended = async { while self.readers.join_next().await.is_some() {} };
+        let _ = timeout(LAST_WORDS_TIME_MAX, ended).await;
+        self.readers.shutdown().await;
+        status
+    }
+}
+
+fn read(environment: &Environment, pipe: OwnedFd, stream: Stream) -> impl Future<Output = ()> + use<> {
+    let sink = Arc::clone(&environment.scheduler.core.host.log);
+    let function = Arc::clone(&environment.scheduler.function);
+    async move {
+        if let Err(error) = log::forward(pipe, |line| sink.line(&function.name, stream, line)).await {
+            tracing::warn!(function = %function.arn, %error, "cannot read the output of an environment");
+        }
+    }
+}
+
+/// Is it the function's fault that its program was not executed?
+async fn entry_point_failure(environment: &Environment, error: &SpawnError) -> Option<StartError> {
+    const NO_SUCH_FILE: i32 = 2;
+    let scheduler = &environment.scheduler;
+    let failure = match error {
+        SpawnError::Exec { program, errno } => {
+            let path = program.clone();
+            // A script whose interpreter is missing gives the same error as a missing file.
+            let exists = blocking(move || path.try_exists()).await.unwrap_or(false);
+            if *errno == NO_SUCH_FILE && !exists {
+                Failure::NoBootstrap
+            } else {
+                Failure::BadBootstrap(*errno)
+            }
+        }
+        SpawnError::Setup {
+            step: Step::WorkingDirectory,
+            ..
+        } => Failure::NoBootstrap,
+        _ => return None,
+    };
+    // The payload names the path that Lambda has; this names the one that was tried.
+    let line = error.to_string();
+    scheduler
+        .core
+        .host
+        .log
+        .line(&scheduler.function.name, Stream::Platform, line.as_bytes());
+    Some(StartError::Function(failure))
+}

@@ -1,0 +1,182 @@
+//! How an invocation or an init fails, in Lambda's words.
+
+use crate::ANSWER_BYTES_MAX;
+use crate::request_id::RequestId;
+use bytes::Bytes;
+use invoke::InvokeOutcome;
+use sandbox::ExitStatus;
+use std::time::Duration;
+
+/// Why a function has failed. Source: Lambda 2.8, 5.8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The runtime posted the error itself; its bytes are handed on unchanged.
+    Posted { error_type: String, payload: Bytes },
+    /// The main process ended.
+    Exited(ExitStatus),
+    /// The function's timeout passed.
+    TimedOut(Duration),
+    /// There is no file to run.
+    NoBootstrap,
+    /// The system refused to execute the file, with this error number.
+    BadBootstrap(i32),
+    /// The answer is over 6 MB.
+    AnswerTooLarge,
+    /// The answer broke off.
+    AnswerTruncated,
+    /// The answer asked for a response mode that does not exist.
+    ResponseMode,
+}
+
+impl Failure {
+    /// What the caller gets.
+    pub(crate) fn outcome(self, id: &RequestId) -> InvokeOutcome {
+        let (error_type, message) = match self {
+            Self::Posted { error_type, payload } => return InvokeOutcome::FunctionError { error_type, payload },
+            // The only one whose message does not name the request, and whose keys come in the other order.
+            Self::AnswerTooLarge => {
+                let error_type = "Function.ResponseSizeTooLarge".to_owned();
+                let payload = format!(
+                    r#"{{"errorMessage":"Response payload size exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes).","errorType":"{error_type}"}}"#
+                );
+                return InvokeOutcome::FunctionError {
+                    error_type,
+                    payload: payload.into(),
+                };
+            }
+            Self::Exited(ExitStatus::Code(0)) => (
+                "Runtime.ExitError",
+                "Runtime exited without providing a reason".to_owned(),
+            ),
+            Self::Exited(status) => ("Runtime.ExitError", format!("Runtime exited with error: {status}")),
+            Self::TimedOut(timeout) => (
+                "Sandbox.Timedout",
+                format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
+            ),
+            Self::NoBootstrap => (
+                "Runtime.InvalidEntrypoint",
+                "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned(),
+            ),
+            Self::BadBootstrap(errno) => (
+                "Runtime.InvalidEntrypoint",
+                format!("fork/exec /var/task/bootstrap: {}", errno_text(errno)),
+            ),
+            Self::AnswerTruncated => (
+                "Runtime.TruncatedResponse",
+                "HTTP request detected as truncated".to_owned(),
+            ),
+            Self::ResponseMode => (
+                "Runtime.InvalidResponseModeHeader",
+                "Invalid function response mode".to_owned(),
+            ),
+        };
+        // Every text above is free of quotes, backslashes and control characters.
+        let payload = format!(r#"{{"errorType":"{error_type}","errorMessage":"RequestId: {id} Error: {message}"}}"#);
+        InvokeOutcome::FunctionError {
+            error_type: error_type.to_owned(),
+            payload: payload.into(),
+        }
+    }
+}
+
+/// Go's words for the errors of `execve`.
+fn errno_text(errno: i32) -> String {
+    match errno {
+        2 => "no such file or directory".to_owned(),
+        8 => "exec format error".to_owned(),
+        13 => "permission denied".to_owned(),
+        26 => "text file busy".to_owned(),
+        _ => format!("errno {errno}"),
+    }
+}
+
+/// What the header `Lambda-Runtime-Function-Error-Type` is recorded as: itself if it is
+/// `(Runtime|Function).[A-Z][a-zA-Z]+`. Source: Lambda 2.4.
+pub(crate) fn recorded_error_type(header: &[u8]) -> String {
+    let is_word =
+        |word: &[u8]| word.len() >= 2 && word[0].is_ascii_uppercase() && word.iter().all(u8::is_ascii_alphabetic);
+    let word = header
+        .strip_prefix(b"Runtime.")
+        .or_else(|| header.strip_prefix(b"Function."));
+    match std::str::from_utf8(header) {
+        Ok(text) if word.is_some_and(is_word) => text.to_owned(),
+        _ if header.starts_with(b"Function.") => "Function.Unknown".to_owned(),
+        _ => "Runtime.Unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request_id::RequestIds;
+
+    // LAM-R-024, LAM-R-025, LAM-R-026, LAM-R-027, LAM-R-028: the default payloads
+    #[test]
+    fn payloads_are_lambdas() {
+        let id = RequestIds::new().fresh().unwrap();
+        let killed = ExitStatus::Signal {
+            signal: 9,
+            core_dumped: false,
+        };
+        for (failure, expected_type, expected_text) in [
+            (
+                Failure::Exited(ExitStatus::Code(0)),
+                "Runtime.ExitError",
+                "Runtime exited without providing a reason",
+            ),
+            (
+                Failure::Exited(ExitStatus::Code(1)),
+                "Runtime.ExitError",
+                "Runtime exited with error: exit status 1",
+            ),
+            (
+                Failure::Exited(killed),
+                "Runtime.ExitError",
+                "Runtime exited with error: signal: killed",
+            ),
+            (
+                Failure::TimedOut(Duration::from_secs(3)),
+                "Sandbox.Timedout",
+                "Task timed out after 3.00 seconds",
+            ),
+            (
+                Failure::NoBootstrap,
+                "Runtime.InvalidEntrypoint",
+                "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]",
+            ),
+            (
+                Failure::BadBootstrap(13),
+                "Runtime.InvalidEntrypoint",
+                "fork/exec /var/task/bootstrap: permission denied",
+            ),
+        ] {
+            let expected =
+                format!(r#"{{"errorType":"{expected_type}","errorMessage":"RequestId: {id} Error: {expected_text}"}}"#);
+            let outcome = failure.outcome(&id);
+            assert_eq!(
+                outcome,
+                InvokeOutcome::FunctionError {
+                    error_type: expected_type.to_owned(),
+                    payload: expected.into()
+                }
+            );
+        }
+    }
+
+    // LAM-R-032: an error type that does not match is recorded as unknown
+    #[test]
+    fn recorded_error_types() {
+        for (header, expected) in [
+            ("Runtime.UnknownReason", "Runtime.UnknownReason"),
+            ("Function.MyError", "Function.MyError"),
+            ("Function.myError", "Function.Unknown"),
+            ("Function.A", "Function.Unknown"),
+            ("Function.", "Function.Unknown"),
+            ("Runtime.A1", "Runtime.Unknown"),
+            ("unhandled", "Runtime.Unknown"),
+            ("", "Runtime.Unknown"),
+        ] {
+            assert_eq!(recorded_error_type(header.as_bytes()), expected, "{header}");
+        }
+    }
+}

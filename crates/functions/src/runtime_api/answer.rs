@@ -1,0 +1,234 @@
+//! The bytes that the Runtime API answers with.
+
+use crate::ANSWER_BYTES_MAX;
+use crate::request_id::RequestId;
+use http1::{FieldError, ResponseWriter};
+use invoke::Invocation;
+use std::borrow::Cow;
+
+/// Why a request of a runtime is refused. Source: Lambda 2.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The id is not that of the invocation in progress.
+    RequestId,
+    /// Not now.
+    Transition {
+        /// The state that the runtime is in.
+        from: &'static str,
+        /// The state that the request would lead to.
+        to: &'static str,
+    },
+    /// A response mode that does not exist.
+    ResponseMode,
+    /// The body broke off.
+    Truncated,
+    /// The body is over 6 MB.
+    TooLarge,
+}
+
+impl Refusal {
+    fn parts(self) -> (u16, &'static str, &'static str, Cow<'static, str>) {
+        match self {
+            Self::RequestId => (400, "Bad Request", "InvalidRequestID", "Invalid request ID".into()),
+            Self::Transition { from, to } => (
+                403,
+                "Forbidden",
+                "InvalidStateTransition",
+                format!(
+                    "State transition from {from} to {to} failed for runtime. Error: State transition is not allowed"
+                )
+                .into(),
+            ),
+            Self::ResponseMode => (
+                400,
+                "Bad Request",
+                "InvalidFunctionResponseMode",
+                "Invalid function response mode".into(),
+            ),
+            Self::Truncated => (
+                400,
+                "Bad Request",
+                "TruncatedHTTPRequest",
+                "HTTP request detected as truncated".into(),
+            ),
+            Self::TooLarge => (
+                413,
+                "Request Entity Too Large",
+                "RequestEntityTooLarge",
+                format!("Exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes).").into(),
+            ),
+        }
+    }
+}
+
+/// Everything but the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// To `ping`.
+    Pong,
+    /// What was posted is taken.
+    Accepted,
+    Refused(Refusal),
+    /// No such path.
+    NotFound,
+    /// Not a request that can be read; the status says why.
+    Malformed(u16),
+}
+
+/// Writes a whole response.
+pub(super) fn write_reply(out: &mut Vec<u8>, reply: Reply, keep_alive: bool) {
+    const JSON: &[u8] = b"application/json";
+    const TEXT: &[u8] = b"text/plain; charset=utf-8";
+    let (status, phrase, content_type, body): (u16, &str, &[u8], Cow<'_, str>) = match reply {
+        Reply::Pong => (200, "OK", TEXT, "pong".into()),
+        Reply::Accepted => (202, "Accepted", JSON, "{\"status\":\"OK\"}\n".into()),
+        Reply::Refused(refusal) => {
+            let (status, phrase, error_type, message) = refusal.parts();
+            // None of the texts has a quote, a backslash or a control character.
+            let body = format!("{{\"errorMessage\":\"{message}\",\"errorType\":\"{error_type}\"}}\n");
+            (status, phrase, JSON, body.into())
+        }
+        Reply::NotFound => (404, "Not Found", TEXT, "404 page not found\n".into()),
+        Reply::Malformed(status) => (status, "Bad Request", TEXT, "the request cannot be read\n".into()),
+    };
+    let written = write_head(out, status, phrase.as_bytes(), |writer| {
+        writer.field(b"Content-Type", content_type)?;
+        writer.content_length(body.len() as u64)?;
+        if !keep_alive {
+            writer.connection(false);
+        }
+        Ok(())
+    });
+    debug_assert!(written.is_ok(), "every part is ours");
+    out.extend_from_slice(body.as_bytes());
+}
+
+/// Writes the response head of an event into `out`, from its beginning. Source: Lambda 2.2.
+pub(crate) fn write_event_head(out: &mut Vec<u8>, id: &RequestId, deadline_ms: u128, invocation: &Invocation) {
+    out.clear();
+    let written = write_head(out, 200, b"OK", |writer| {
+        writer.field(b"Content-Type", b"application/json")?;
+        writer.field(b"Lambda-Runtime-Aws-Request-Id", id.as_bytes())?;
+        writer.field(b"Lambda-Runtime-Deadline-Ms", decimal(deadline_ms, &mut [0; 39]))?;
+        writer.field(
+            b"Lambda-Runtime-Invoked-Function-Arn",
+            invocation.function.as_str().as_bytes(),
+        )?;
+        if let Some(trace_id) = invocation.trace_id.as_deref().filter(|trace_id| !trace_id.is_empty()) {
+            // It comes from a client. One that cannot stand in a header is left out, as if the client had sent none.
+            let _ = writer.field(b"Lambda-Runtime-Trace-Id", trace_id.as_bytes());
+        }
+        writer.content_length(invocation.payload.len() as u64)
+    });
+    debug_assert!(written.is_ok(), "every part but the trace id is ours");
+}
+
+fn write_head<'a>(
+    out: &'a mut Vec<u8>,
+    status: u16,
+    phrase: &[u8],
+    fields: impl FnOnce(&mut ResponseWriter<'a>) -> Result<(), FieldError>,
+) -> Result<(), FieldError> {
+    let mut writer = ResponseWriter::begin(out, status, phrase)?;
+    fields(&mut writer)?;
+    writer.end();
+    Ok(())
+}
+
+fn decimal(mut number: u128, digits: &mut [u8; 39]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[at..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request_id::RequestIds;
+    use bytes::Bytes;
+    use model::{AccountId, FunctionArn, Region, Scope};
+
+    #[track_caller]
+    fn check(reply: Reply, keep_alive: bool, expected: &str) {
+        let mut out = b"before".to_vec();
+        write_reply(&mut out, reply, keep_alive);
+        assert_eq!(String::from_utf8(out).unwrap(), format!("before{expected}"));
+    }
+
+    // LAM-R-010: 202 with {"status":"OK"} and Content-Type application/json
+    // LAM-R-017: error bodies have exactly errorMessage and errorType
+    #[test]
+    fn replies() {
+        let accepted = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n";
+        check(Reply::Accepted, true, accepted);
+        let not_now = Refusal::Transition {
+            from: "Ready",
+            to: "InitError",
+        };
+        check(
+            Reply::Refused(not_now),
+            true,
+            "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 156\r\n\r\n\
+             {\"errorMessage\":\"State transition from Ready to InitError failed for runtime. Error: State transition is \
+             not allowed\",\"errorType\":\"InvalidStateTransition\"}\n",
+        );
+        check(
+            Reply::Refused(Refusal::TooLarge),
+            false,
+            "HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: application/json\r\nContent-Length: 110\r\n\
+             Connection: close\r\n\r\n\
+             {\"errorMessage\":\"Exceeded maximum allowed payload size (6291556 bytes).\",\"errorType\":\"RequestEntityTooLarge\"}\n",
+        );
+    }
+
+    fn event_head(trace_id: Option<&str>) -> (RequestId, String) {
+        let scope = Scope {
+            region: Region::try_from("eu-west-1").unwrap(),
+            account: AccountId::try_from("111122223333").unwrap(),
+        };
+        let invocation = Invocation {
+            function: FunctionArn::new(&scope, "f"),
+            payload: Bytes::from_static(b"{}"),
+            trace_id: trace_id.map(str::to_owned),
+        };
+        let id = RequestIds::new().fresh().unwrap();
+        let mut out = b"an earlier event".to_vec();
+        write_event_head(&mut out, &id, 1_700_000_000_123, &invocation);
+        (id, String::from_utf8(out).unwrap())
+    }
+
+    // LAM-R-002, LAM-R-005, LAM-R-008: the headers of an event; empty ones are not sent
+    #[test]
+    fn the_head_of_an_event() {
+        let (id, head) = event_head(Some("Root=1-2-3"));
+        assert_eq!(
+            head,
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {id}\r\n\
+                 Lambda-Runtime-Deadline-Ms: 1700000000123\r\n\
+                 Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:eu-west-1:111122223333:function:f\r\n\
+                 Lambda-Runtime-Trace-Id: Root=1-2-3\r\nContent-Length: 2\r\n\r\n"
+            )
+        );
+        for absent in [None, Some(""), Some("Root=1\r\nX: y")] {
+            let (_, head) = event_head(absent);
+            assert!(
+                !head.contains("Trace-Id") && head.ends_with("Content-Length: 2\r\n\r\n"),
+                "{head}"
+            );
+        }
+    }
+
+    #[test]
+    fn decimals() {
+        for number in [0, 9, 10, u128::MAX] {
+            assert_eq!(decimal(number, &mut [0; 39]), number.to_string().as_bytes());
+        }
+    }
+}

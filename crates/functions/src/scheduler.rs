@@ -1,0 +1,278 @@
+//! Which environment runs an invocation: one [`Scheduler`] for each function, its present code and configuration, and
+//! core.
+//!
+//! The order of choice is: the most recently idle environment, then a new one. While a new one starts, whichever
+//! environment is ready first takes the invocation that has waited longest. When the code or configuration changes the
+//! scheduler is replaced; the old one gives its waiting invocations to its starting environments and then empties.
+
+use crate::account::{Account, Queued, Slot};
+use crate::core::Core;
+use crate::environment::Environment;
+use invoke::{Invocation, InvokeOutcome, InvokeRefusal};
+use model::lambda::function::Function;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+
+/// An invocation that has its slot and still needs an environment.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) invocation: Invocation,
+    pub(crate) reply: oneshot::Sender<InvokeOutcome>,
+    pub(crate) slot: Slot,
+}
+
+impl Pending {
+    /// Ends it without having run it.
+    pub(crate) fn refuse(self, refusal: InvokeRefusal) {
+        // Nobody listens when the caller has gone.
+        let _ = self.reply.send(InvokeOutcome::Refused(refusal));
+    }
+}
+
+/// What an environment does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// It has an invocation, or waits for one.
+    Keep,
+    /// It is not needed any more.
+    End,
+}
+
+/// The environments of one function on one core, and the invocations that wait for one.
+pub(crate) struct Scheduler {
+    pub(crate) core: Rc<Core>,
+    pub(crate) function: Arc<Function>,
+    pub(crate) account: Arc<Account>,
+    /// The most recently idle one last; those without a process before all others.
+    idle: RefCell<Vec<Rc<Environment>>>,
+    /// Never more than `starting`, so each of them is answered.
+    waiting: RefCell<VecDeque<Pending>>,
+    starting: Cell<usize>,
+    /// Environments that have answered and not asked for their next event yet.
+    settling: Cell<usize>,
+    /// Starts that wait for them; part of `starting`.
+    patient: Cell<usize>,
+    /// Replaced by another scheduler, or its function was deleted.
+    retired: Cell<bool>,
+}
+
+impl Scheduler {
+    pub(crate) fn new(core: Rc<Core>, function: Arc<Function>, account: Arc<Account>) -> Self {
+        Self {
+            core,
+            function,
+            account,
+            idle: RefCell::default(),
+            waiting: RefCell::default(),
+            starting: Cell::new(0),
+            settling: Cell::new(0),
+            patient: Cell::new(0),
+            retired: Cell::new(false),
+        }
+    }
+
+    /// Runs an invocation in an idle environment, or lets it wait for one.
+    pub(crate) fn run(self: &Rc<Self>, pending: Pending) {
+        let idle = self.idle.borrow_mut().pop();
+        if let Some(environment) = idle {
+            environment.assign(pending);
+        } else if self.starting.get() > self.waiting.borrow().len() {
+            self.waiting.borrow_mut().push_back(pending);
+        } else if self.settling.get() > self.patient.get() {
+            self.waiting.borrow_mut().push_back(pending);
+            self.start_after_a_while();
+        } else {
+            self.start_for(pending);
+        }
+    }
+
+    /// Starts an environment for one more waiting invocation, at once or when there is room on the host.
+    fn start_for(self: &Rc<Self>, pending: Pending) {
+        if let Ok(permit) = self.core.host.environments.clone().try_acquire_owned() {
+            self.waiting.borrow_mut().push_back(pending);
+            self.start(permit);
+        } else if let Some(queued) = self.account.queue(self.core.host.options.queue_per_function_max) {
+            self.waiting.borrow_mut().push_back(pending);
+            self.start_when_there_is_room(queued);
+        } else {
+            self.throttle(pending);
+        }
+    }
+
+    /// An environment that has just answered will most likely be free sooner than a new one.
+    fn start_after_a_while(self: &Rc<Self>) {
+        self.starting.set(self.starting.get() + 1);
+        self.patient.set(self.patient.get() + 1);
+        let scheduler = Rc::clone(self);
+        self.core.tasks.spawn_local(async move {
+            tokio::select! {
+                biased;
+                () = scheduler.core.stop.cancelled() => {}
+                () = sleep(scheduler.core.host.options.patience) => {}
+            }
+            scheduler.patient.set(scheduler.patient.get() - 1);
+            scheduler.starting.set(scheduler.starting.get() - 1);
+            if scheduler.core.stop.is_cancelled() {
+                scheduler.give_up_one(InvokeRefusal::ServiceFailure);
+            } else if let Some(last) = scheduler.one_too_many() {
+                scheduler.start_for(last);
+            }
+        });
+    }
+
+    /// The last waiting invocation, if there are more than environments that are starting.
+    fn one_too_many(&self) -> Option<Pending> {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() > self.starting.get() {
+            waiting.pop_back()
+        } else {
+            None
+        }
+    }
+
+    fn throttle(&self, pending: Pending) {
+        self.account.throttles.fetch_add(1, Relaxed);
+        pending.refuse(InvokeRefusal::Throttled);
+    }
+
+    fn start(self: &Rc<Self>, permit: OwnedSemaphorePermit) {
+        self.starting.set(self.starting.get() + 1);
+        Environment::start(Rc::clone(self), permit);
+    }
+
+    /// The host is full: asks for an idle environment to be ended, and waits for its place.
+    fn start_when_there_is_room(self: &Rc<Self>, queued: Queued) {
+        self.starting.set(self.starting.get() + 1);
+        let scheduler = Rc::clone(self);
+        self.core.tasks.spawn_local(async move {
+            let core = &scheduler.core;
+            let starved = core.host.starve();
+            core.make_room();
+            let room = timeout(
+                core.host.options.queue_timeout,
+                core.host.environments.clone().acquire_owned(),
+            );
+            let room = tokio::select! {
+                biased;
+                () = core.stop.cancelled() => None,
+                room = room => room.ok().and_then(Result::ok),
+            };
+            drop((queued, starved));
+            scheduler.starting.set(scheduler.starting.get() - 1);
+            match room {
+                // Whoever waited may have been served meanwhile.
+                Some(permit) if scheduler.waiting.borrow().len() > scheduler.starting.get() => scheduler.start(permit),
+                Some(_) => {}
+                None => scheduler.give_up_one(InvokeRefusal::Throttled),
+            }
+        });
+    }
+
+    /// Called when an environment that was to start is not coming: one waiting invocation may now be without one.
+    fn give_up_one(&self, refusal: InvokeRefusal) {
+        if self.waiting.borrow().len() <= self.starting.get() {
+            return;
+        }
+        let Some(pending) = self.waiting.borrow_mut().pop_front() else {
+            return;
+        };
+        match refusal {
+            InvokeRefusal::Throttled if !self.core.stop.is_cancelled() => self.throttle(pending),
+            _ => pending.refuse(InvokeRefusal::ServiceFailure),
+        }
+    }
+
+    /// An environment has finished its ordinary init, well or not.
+    pub(crate) fn started(&self, environment: &Rc<Environment>) -> Offer {
+        self.starting.set(self.starting.get() - 1);
+        self.offer(environment)
+    }
+
+    /// An environment could not be made.
+    pub(crate) fn start_failed(&self) {
+        self.starting.set(self.starting.get() - 1);
+        self.give_up_one(InvokeRefusal::ServiceFailure);
+    }
+
+    /// An environment can take an invocation: gives it the one that has waited longest, or keeps it idle.
+    pub(crate) fn offer(&self, environment: &Rc<Environment>) -> Offer {
+        if self.core.stop.is_cancelled() {
+            return Offer::End;
+        }
+        let pending = self.waiting.borrow_mut().pop_front();
+        if let Some(pending) = pending {
+            environment.assign(pending);
+            return Offer::Keep;
+        }
+        // When somebody waits for room on this host, an idle environment has to go.
+        if self.retired.get() || self.core.host.is_starved() {
+            return Offer::End;
+        }
+        environment.rest();
+        let mut idle = self.idle.borrow_mut();
+        let at = if environment.has_runtime() {
+            idle.len()
+        } else {
+            idle.iter().position(|other| other.has_runtime()).unwrap_or(idle.len())
+        };
+        idle.insert(at, Rc::clone(environment));
+        Offer::Keep
+    }
+
+    /// Takes an environment out of the idle ones. False if it was not among them.
+    pub(crate) fn take_idle(&self, environment: &Rc<Environment>) -> bool {
+        let mut idle = self.idle.borrow_mut();
+        let found = idle.iter().position(|other| Rc::ptr_eq(other, environment));
+        if let Some(at) = found {
+            idle.remove(at);
+        }
+        found.is_some()
+    }
+
+    /// Since when the environment is idle that has been so for longest.
+    pub(crate) fn idle_for_longest(&self) -> Option<Instant> {
+        self.idle
+            .borrow()
+            .iter()
+            .map(|environment| environment.idle_since.get())
+            .min()
+    }
+
+    /// Ends the environment that has been idle for longest.
+    pub(crate) fn end_idle_for_longest(&self) {
+        let mut idle = self.idle.borrow_mut();
+        let found = (0..idle.len()).min_by_key(|&at| idle[at].idle_since.get());
+        if let Some(at) = found {
+            idle.remove(at).end();
+        }
+    }
+
+    /// New invocations go elsewhere: idle environments end now, the others when they have finished.
+    pub(crate) fn retire(&self) {
+        self.retired.set(true);
+        for environment in self.idle.borrow_mut().drain(..) {
+            environment.end();
+        }
+    }
+}
+
+/// An environment that has answered and not asked for its next event yet. Ends when dropped.
+pub(crate) struct Settling(Rc<Scheduler>);
+
+impl Settling {
+    pub(crate) fn new(scheduler: &Rc<Scheduler>) -> Self {
+        scheduler.settling.set(scheduler.settling.get() + 1);
+        Self(Rc::clone(scheduler))
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        self.0.settling.set(self.0.settling.get() - 1);
+    }
+}

@@ -1,0 +1,262 @@
+//! What a case works with: one core, functions made of Python text, and a line to the function while it runs.
+
+use bytes::Bytes;
+use functions::{CoreFunctions, Functions, LogSink, Options, Stream};
+use invoke::{Invocation, InvokeOutcome, Invoker};
+use model::lambda::function::{
+    Code, CodeLocation, Environment, Function, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
+    Runtime,
+};
+use model::{AccountId, Change, FunctionArn, Owner, Region, Scope, Secret, State};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+pub(crate) type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+/// What every runtime begins with.
+const PRELUDE: &str = r#"#!/usr/bin/python3
+import http.client, json, os, signal, socket, sys
+API = os.environ['AWS_LAMBDA_RUNTIME_API']
+HOST, PORT = API.split(':')
+connection = http.client.HTTPConnection(API)
+def call(method, path, body=None, headers={}):
+    connection.request(method, '/2018-06-01' + path, body, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode(), dict(answer.getheaders())
+def next_event():
+    status, body, headers = call('GET', '/runtime/invocation/next')
+    assert status == 200, body
+    return headers['Lambda-Runtime-Aws-Request-Id'], body, headers
+def respond(id, body):
+    return call('POST', '/runtime/invocation/' + id + '/response', body)
+def raw():
+    return socket.create_connection((HOST, int(PORT)))
+def tell(text):
+    'Connects to the case, says text, and waits until the case says something.'
+    line = socket.create_connection(('127.0.0.1', int(os.environ['CASE_PORT'])))
+    line.sendall(text.encode() + b'\n')
+    return line.recv(100).decode()
+"#;
+
+pub(crate) struct World {
+    pub(crate) directory: PathBuf,
+    pub(crate) functions: Functions,
+    pub(crate) core: CoreFunctions,
+    pub(crate) state: watch::Sender<Arc<State>>,
+    pub(crate) log: Arc<Lines>,
+    listener: TcpListener,
+    revisions: AtomicUsize,
+    spawner: sandbox::Spawner,
+}
+
+/// Log lines as they came.
+#[derive(Default)]
+pub(crate) struct Lines(pub(crate) Mutex<Vec<(Stream, String)>>);
+
+impl LogSink for Lines {
+    fn line(&self, _function: &FunctionName, stream: Stream, line: &[u8]) {
+        self.0
+            .lock()
+            .unwrap()
+            .push((stream, String::from_utf8_lossy(line).into_owned()));
+    }
+}
+
+pub(crate) fn scope() -> Scope {
+    Scope {
+        region: Region::try_from("eu-west-1").unwrap(),
+        account: AccountId::try_from("111122223333").unwrap(),
+    }
+}
+
+pub(crate) fn arn(name: &str) -> FunctionArn {
+    FunctionArn::new(&scope(), name)
+}
+
+impl World {
+    pub(crate) fn new(spawner: sandbox::Spawner) -> Self {
+        static CASES: AtomicUsize = AtomicUsize::new(0);
+        let number = CASES.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("albacore-functions-{}-{number}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let state = watch::Sender::new(Arc::new(State::default()));
+        let log = Arc::new(Lines::default());
+        let functions = Functions::new(
+            spawner.clone(),
+            Options::new(directory.join("data")),
+            Arc::clone(&log) as Arc<dyn LogSink>,
+        );
+        Self {
+            core: functions.core(state.subscribe()),
+            functions,
+            state,
+            log,
+            listener: TcpListener::from_std(listener).unwrap(),
+            revisions: AtomicUsize::new(0),
+            directory,
+            spawner,
+        }
+    }
+
+    /// The same world with other limits. Nothing may have been invoked yet; the case must shut the new core down.
+    pub(crate) fn with_options(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = Options::new(self.directory.join("data"));
+        change(&mut options);
+        self.functions = Functions::new(self.spawner.clone(), options, Arc::clone(&self.log) as Arc<dyn LogSink>);
+        self.core = self.functions.core(self.state.subscribe());
+        self
+    }
+
+    /// A function named `f` whose bootstrap is `program` after the prelude.
+    pub(crate) fn function(&self, program: &str) -> Function {
+        self.function_named("f", program)
+    }
+
+    pub(crate) fn function_named(&self, name: &str, program: &str) -> Function {
+        let folder = self
+            .directory
+            .join(format!("{name}-{}", self.revisions.fetch_add(1, Ordering::Relaxed)));
+        fs::create_dir_all(&folder).unwrap();
+        write_program(&folder.join("bootstrap"), &format!("{PRELUDE}{program}"));
+        let port = self.listener.local_addr().unwrap().port().to_string();
+        Function {
+            arn: arn(name),
+            name: FunctionName::try_from(name).unwrap(),
+            configuration: FunctionConfiguration {
+                runtime: Runtime::ProvidedAl2023,
+                handler: "app.handler".to_owned(),
+                timeout: FunctionTimeout::try_from(Duration::from_secs(30)).unwrap(),
+                memory: FunctionMemory::default(),
+                environment: Environment::new(BTreeMap::from([("CASE_PORT".to_owned(), Secret::new(port))])).unwrap(),
+                concurrency: None,
+            },
+            code: Code {
+                revision: folder.display().to_string().into(),
+                location: CodeLocation::Folder(folder),
+            },
+            owner: Owner::Manifest,
+        }
+    }
+
+    pub(crate) fn put(&self, function: Function) {
+        self.apply(&Change::PutFunction(Arc::new(function)));
+    }
+
+    pub(crate) fn apply(&self, change: &Change) {
+        self.state.send_modify(|state| {
+            let mut next = State::clone(state);
+            next.apply(change);
+            *state = Arc::new(next);
+        });
+    }
+
+    pub(crate) fn invoke(&self, event: &str) -> invoke::LocalBoxFuture<InvokeOutcome> {
+        self.invoke_named("f", event)
+    }
+
+    pub(crate) fn invoke_named(&self, name: &str, event: &str) -> invoke::LocalBoxFuture<InvokeOutcome> {
+        let payload = Bytes::copy_from_slice(event.as_bytes());
+        self.core.invoke(Invocation {
+            function: arn(name),
+            payload,
+            trace_id: Some("Root=1-5-7".to_owned()),
+        })
+    }
+
+    /// Invokes and expects an answer.
+    pub(crate) async fn answer(&self, event: &str) -> String {
+        text(self.invoke(event).await)
+    }
+
+    /// Waits for a function to call `tell`.
+    pub(crate) async fn told(&self) -> Told {
+        let (mut line, _) = self.listener.accept().await.unwrap();
+        let mut text = Vec::new();
+        while text.last() != Some(&b'\n') {
+            assert_ne!(
+                line.read_buf(&mut text).await.unwrap(),
+                0,
+                "the function ended while it told something"
+            );
+        }
+        text.pop();
+        Told {
+            text: String::from_utf8(text).unwrap(),
+            line,
+        }
+    }
+}
+
+/// A function that waits in `tell`.
+pub(crate) struct Told {
+    pub(crate) text: String,
+    line: TcpStream,
+}
+
+impl Told {
+    /// Lets it go on.
+    pub(crate) async fn go_on(mut self) {
+        self.line.write_all(b"go").await.unwrap();
+    }
+}
+
+pub(crate) fn write_program(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[track_caller]
+pub(crate) fn text(outcome: InvokeOutcome) -> String {
+    match outcome {
+        InvokeOutcome::Buffered(payload) => String::from_utf8(payload.to_vec()).unwrap(),
+        other => panic!("not an answer: {other:?}"),
+    }
+}
+
+/// Error type and payload of a function error, the request id in it replaced by `ID`.
+#[track_caller]
+pub(crate) fn function_error(outcome: InvokeOutcome) -> (String, String) {
+    let InvokeOutcome::FunctionError { error_type, payload } = outcome else {
+        panic!("not an error: {outcome:?}")
+    };
+    let payload = String::from_utf8(payload.to_vec()).unwrap();
+    let payload = match payload.split_once("RequestId: ") {
+        Some((before, after)) => format!("{before}RequestId: ID{}", &after[36..]),
+        None => payload,
+    };
+    (error_type, payload)
+}
+
+/// The command lines of the processes whose environment variables name `directory`.
+pub(crate) fn processes_of(directory: &Path) -> Vec<String> {
+    let needle = directory.as_os_str().as_encoded_bytes();
+    let found = fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+        let variables = fs::read(entry.path().join("environ")).unwrap_or_default();
+        variables.windows(needle.len()).any(|window| window == needle)
+    });
+    found
+        .map(|entry| fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default())
+        .collect()
+}
+
+pub(crate) fn open_descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Lets everything else on this core run until `condition` holds.
+pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,95 @@
+//! What the manifest asks for, in `model`'s words, each thing with its place.
+
+use crate::diff::Batch;
+use crate::mistake::{Mistake, Place};
+use model::arn::FunctionArn;
+use model::command::function::CreateFunction;
+use model::command::listener::CreateListener;
+use model::command::load_balancer::CreateLoadBalancer;
+use model::command::rule::CreateRule;
+use model::command::target_group::CreateTargetGroup;
+use model::elb::certificate::Certificate;
+use model::refusal::Refusal;
+
+/// All resources that the manifest owns. Compare it with a state by [`Desired::batch`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// Where the manifest begins: the place of what is no longer in it.
+    pub(crate) start: Place,
+    pub(crate) functions: Vec<Placed<CreateFunction>>,
+    pub(crate) target_groups: Vec<Placed<DesiredTargetGroup>>,
+    pub(crate) certificates: Vec<Placed<Certificate>>,
+    pub(crate) load_balancers: Vec<Placed<CreateLoadBalancer>>,
+    pub(crate) listeners: Vec<Placed<CreateListener>>,
+    pub(crate) rules: Vec<Placed<CreateRule>>,
+}
+
+/// Something and where the manifest says it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Placed<T> {
+    pub(crate) place: Place,
+    pub(crate) it: T,
+}
+
+/// A target group with its target.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DesiredTargetGroup {
+    pub(crate) create: CreateTargetGroup,
+    pub(crate) function: Option<FunctionArn>,
+}
+
+impl Desired {
+    pub(crate) fn empty(start: Place) -> Self {
+        Self {
+            start,
+            functions: Vec::new(),
+            target_groups: Vec::new(),
+            certificates: Vec::new(),
+            load_balancers: Vec::new(),
+            listeners: Vec::new(),
+            rules: Vec::new(),
+        }
+    }
+
+    /// Where the manifest asks for the listener or load balancer with this ARN.
+    pub fn place_of(&self, arn: &str) -> Option<&Place> {
+        let listener = self.listeners.iter().find(|it| it.it.arn.as_str() == arn);
+        let load_balancer = self.load_balancers.iter().find(|it| it.it.arn.as_str() == arn);
+        listener.map(|it| &it.place).or(load_balancer.map(|it| &it.place))
+    }
+
+    /// The refusal of a command of `batch`, at the place that asked for it and with the manifest's names.
+    ///
+    /// `None` when the batch has no command `index`.
+    pub fn mistake(&self, batch: &Batch, index: usize, refusal: &Refusal) -> Option<Mistake> {
+        Some(Mistake {
+            place: batch.places.get(index)?.clone(),
+            message: self.in_its_words(&refusal.to_string()),
+        })
+    }
+
+    /// A text with the manifest's names in the place of ARNs.
+    pub fn in_its_words(&self, text: &str) -> String {
+        let mut names: Vec<(&str, String)> = Vec::new();
+        for function in &self.functions {
+            names.push((function.it.arn.as_str(), function.it.name.to_string()));
+        }
+        for group in &self.target_groups {
+            names.push((group.it.create.arn.as_str(), group.it.create.name.to_string()));
+        }
+        for load_balancer in &self.load_balancers {
+            names.push((load_balancer.it.arn.as_str(), load_balancer.it.name.to_string()));
+        }
+        for listener in &self.listeners {
+            names.push((listener.it.arn.as_str(), listener.it.port.to_string()));
+        }
+        for rule in &self.rules {
+            names.push((rule.it.arn.as_str(), rule.it.priority.to_string()));
+        }
+        // The longest first: one name may begin another.
+        names.sort_unstable_by_key(|(arn, _)| std::cmp::Reverse(arn.len()));
+        names.iter().fold(text.to_owned(), |text, (arn, name)| {
+            text.replace(arn, &format!("`{name}`"))
+        })
+    }
+}

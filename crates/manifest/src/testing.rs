@@ -1,0 +1,108 @@
+//! For tests only: folders that go away, an issuer without an authority, and a loader with fixed settings.
+
+use crate::{Issued, Issuer, Loaded, Mistakes, NotIssued, Settings, load};
+use model::{AccountId, Command, Context, Region, Scope, State, decide};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// 2026-02-01T00:00:00Z
+pub(crate) const NOW: Duration = Duration::from_secs(1_769_904_000);
+
+pub(crate) fn now() -> SystemTime {
+    UNIX_EPOCH + NOW
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        scope: Scope {
+            region: Region::try_from("us-east-1").unwrap(),
+            account: AccountId::try_from("000000000000").unwrap(),
+        },
+        dns_suffix: "elb.localhost".to_owned(),
+    }
+}
+
+/// A folder with a manifest and what it names.
+pub(crate) struct TestFolder {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl TestFolder {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("albacore-manifest-{}-{number}", process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self { path, temporary: true }
+    }
+
+    /// A folder that exists and stays.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path, temporary: false }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a file, with the folders above it.
+    pub(crate) fn put(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, contents).unwrap();
+        path
+    }
+
+    /// Writes a script that may be executed.
+    pub(crate) fn put_executable(&self, name: &str) {
+        let path = self.put(name, "#!/bin/sh\n");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Loads `text` as the manifest of this folder, under the name `albacore.yaml`.
+    pub(crate) fn load(&self, text: &str) -> Result<Loaded, Mistakes> {
+        let path = self.put("albacore.yaml", text);
+        load(&path, &settings(), &TestIssuer, now())
+    }
+}
+
+impl Drop for TestFolder {
+    fn drop(&mut self) {
+        if self.temporary {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+/// A real authority that lives as long as the test process; it keeps no key but its own and what it issued.
+fn authority() -> &'static pki::Authority {
+    static AUTHORITY: OnceLock<pki::Authority> = OnceLock::new();
+    AUTHORITY.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/manifest-tests");
+        std::fs::create_dir_all(&folder).unwrap();
+        pki::Authority::open_or_create(&folder.join("authority"), now()).unwrap()
+    })
+}
+
+pub(crate) struct TestIssuer;
+
+impl Issuer for TestIssuer {
+    fn issue(&self, names: &[&str], now: SystemTime) -> Result<Issued, NotIssued> {
+        Issuer::issue(authority(), names, now)
+    }
+}
+
+/// Applies commands as a writer does: all of them, each decided on what the ones before made.
+pub(crate) fn apply(state: &State, commands: &[Command]) -> State {
+    let mut state = state.clone();
+    for command in commands {
+        let commit = decide(&state, command, &Context::default()).expect("the batch is accepted");
+        commit.changes.iter().for_each(|change| state.apply(change));
+    }
+    state
+}

@@ -1,0 +1,134 @@
+use super::*;
+use crate::testing::TestFolder;
+use std::task::{Context, Poll, Waker};
+
+/// The longest a test waits for an event that must come.
+const BOUND: Duration = Duration::from_secs(20);
+
+struct Watched {
+    folder: TestFolder,
+    watcher: Watcher,
+    paths: Vec<PathBuf>,
+}
+
+impl Watched {
+    /// Watches a manifest, a certificate and a folder of code; what `watch` itself tells is heard already.
+    fn new() -> Self {
+        let folder = TestFolder::new();
+        folder.put("albacore.yaml", "a");
+        folder.put("certs/a.pem", "a");
+        folder.put("code/lib/x.py", "a");
+        let paths = ["albacore.yaml", "certs/a.pem", "code", "missing/file"];
+        let paths = paths.iter().map(|name| folder.path(name)).collect();
+        let mut this = Self {
+            folder,
+            watcher: Watcher::new().unwrap(),
+            paths,
+        };
+        assert_eq!(this.watcher.watch(&this.paths), None);
+        this.wait("the first set of paths");
+        this
+    }
+
+    #[track_caller]
+    fn wait(&mut self, what: &str) {
+        wait(&mut self.watcher, what);
+    }
+
+    /// As the owner does after it loaded the manifest.
+    fn watch_again(&mut self) {
+        assert_eq!(self.watcher.watch(&self.paths), None);
+    }
+}
+
+/// Waits for a change without a runtime, on this thread, with a bound.
+#[track_caller]
+fn wait(watcher: &mut Watcher, what: &str) {
+    let end = Instant::now() + BOUND;
+    let thread = std::thread::current();
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(std::sync::Arc::new(Unpark(thread)));
+    while Instant::now() < end {
+        match watcher.changes.poll_recv(&mut Context::from_waker(&waker)) {
+            Poll::Ready(changed) => {
+                assert_eq!(changed, Some(Changed));
+                return;
+            }
+            Poll::Pending => std::thread::park_timeout(BOUND),
+        }
+    }
+    panic!("no change was told after {what}");
+}
+
+#[test]
+fn every_kind_of_change_is_told() {
+    let mut it = Watched::new();
+    it.folder.put("albacore.yaml", "b");
+    it.wait("the manifest was written");
+
+    it.watch_again();
+    let new = it.folder.put("albacore.yaml.new", "c");
+    std::fs::rename(new, it.folder.path("albacore.yaml")).unwrap();
+    it.wait("the manifest was replaced by a rename");
+
+    it.watch_again();
+    it.folder.put("code/lib/x.py", "bb");
+    it.wait("code was written");
+
+    it.watch_again();
+    it.folder.put("code/new/deep/y.py", "a");
+    it.wait("a folder with code appeared");
+
+    it.watch_again();
+    it.folder.put("certs/a.pem", "b");
+    it.wait("a certificate was written");
+
+    it.watch_again();
+    it.folder.put("missing/file", "a");
+    it.wait("a missing file appeared with its folder");
+
+    it.watch_again();
+    std::fs::remove_dir_all(it.folder.path("code")).unwrap();
+    it.wait("the code was deleted");
+}
+
+#[test]
+fn a_change_while_the_manifest_is_loaded_is_told_afterwards() {
+    let mut it = Watched::new();
+    it.folder.put("albacore.yaml", "b");
+    it.wait("the manifest was written");
+    // No system watches at this moment, as if the folder had been replaced under them.
+    it.watcher.events = None;
+    it.folder.put("albacore.yaml", "ccc");
+    it.watch_again();
+    it.wait("the watches stand again");
+}
+
+#[test]
+fn without_watches_changes_are_found_by_asking() {
+    let mut it = Watched::new();
+    it.watcher.events = None;
+    let signals = it.watcher.signals.as_ref().unwrap();
+    signals.send(Signal::Lost).unwrap();
+    it.wait("events were lost");
+    it.folder.put("code/z.py", "a");
+    it.wait("code was written without an event");
+}
+
+#[test]
+fn reading_is_no_change() {
+    for (kind, change) in [
+        (EventKind::Access(AccessKind::Open(AccessMode::Any)), false),
+        (EventKind::Access(AccessKind::Close(AccessMode::Read)), false),
+        (EventKind::Access(AccessKind::Close(AccessMode::Write)), true),
+        (EventKind::Create(notify::event::CreateKind::File), true),
+        (EventKind::Any, true),
+    ] {
+        assert_eq!(is_change(&kind), change, "{kind:?}");
+    }
+}

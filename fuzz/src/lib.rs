@@ -6,6 +6,7 @@
 
 pub mod chunked_body;
 pub mod desync_differential;
+pub mod manifest;
 pub mod request_head;
 
 #[cfg(test)]

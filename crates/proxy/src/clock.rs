@@ -1,0 +1,154 @@
+//! The time in the forms that traffic needs: cached texts, because they change once a second.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// A moment of the wall clock, in microseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Wall(u64);
+
+impl Wall {
+    pub(crate) fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_secs(secs: u64) -> Self {
+        Self(secs * 1_000_000)
+    }
+
+    pub(crate) fn secs(self) -> u64 {
+        self.0 / 1_000_000
+    }
+}
+
+/// Wall time from monotonic time: one reading of a clock tells both. Set anew every tick, so it follows a clock that is put
+/// right.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    instant: Instant,
+    wall: Wall,
+}
+
+impl Clock {
+    pub(crate) fn now() -> Self {
+        Self {
+            instant: Instant::now(),
+            wall: Wall::now(),
+        }
+    }
+
+    pub(crate) fn wall(&self, at: Instant) -> Wall {
+        let since = at.saturating_duration_since(self.instant).as_micros();
+        Wall(self.wall.0.saturating_add(u64::try_from(since).unwrap_or(u64::MAX)))
+    }
+}
+
+/// The texts of the current second.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    http_secs: u64,
+    http: Vec<u8>,
+    iso_secs: u64,
+    iso: Vec<u8>,
+}
+
+impl Texts {
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub(crate) fn http_date(&mut self, now: Wall) -> &[u8] {
+        if self.http_secs != now.secs() || self.http.is_empty() {
+            self.http_secs = now.secs();
+            self.http = http_date(now.secs()).into_bytes();
+        }
+        &self.http
+    }
+
+    /// `2026-02-03T09:15:27.104211Z`, appended to `out`.
+    pub(crate) fn iso(&mut self, moment: Wall, out: &mut Vec<u8>) {
+        if self.iso_secs != moment.secs() || self.iso.is_empty() {
+            self.iso_secs = moment.secs();
+            let (year, month, day) = civil(moment.secs() / 86_400);
+            let (hour, minute, second) = of_day(moment.secs());
+            self.iso = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.").into_bytes();
+        }
+        out.extend_from_slice(&self.iso);
+        let micros = moment.0 % 1_000_000;
+        let mut divisor = 100_000;
+        while divisor > 0 {
+            out.push(b'0' + (micros / divisor % 10) as u8);
+            divisor /= 10;
+        }
+        out.push(b'Z');
+    }
+}
+
+/// An HTTP date (RFC 9110, 5.6.7) of seconds since the Unix epoch.
+pub(crate) fn http_date(secs: u64) -> String {
+    let days = secs / 86_400;
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = of_day(secs);
+    let (weekday, month) = (DAYS[(days % 7) as usize], MONTHS[month as usize - 1]);
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
+fn of_day(secs: u64) -> (u64, u64, u64) {
+    (secs / 3600 % 24, secs / 60 % 60, secs % 60)
+}
+
+/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let of_era = shifted % 146_097;
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_dates() {
+        assert_eq!(http_date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(http_date(951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");
+        assert_eq!(http_date(4_107_542_399), "Sun, 28 Feb 2100 23:59:59 GMT");
+        assert_eq!(http_date(4_107_542_400), "Mon, 01 Mar 2100 00:00:00 GMT");
+    }
+
+    #[test]
+    fn the_cache_follows_the_second() {
+        let mut texts = Texts::default();
+        let mut line = Vec::new();
+        for micros in [1_770_110_127_104_211, 1_770_110_127_000_007, 1_770_110_128_999_999] {
+            texts.iso(Wall(micros), &mut line);
+            line.push(b' ');
+        }
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            "2026-02-03T09:15:27.104211Z 2026-02-03T09:15:27.000007Z 2026-02-03T09:15:28.999999Z "
+        );
+        assert_eq!(
+            texts.http_date(Wall(784_111_777_000_000)),
+            b"Sun, 06 Nov 1994 08:49:37 GMT"
+        );
+        assert_eq!(
+            texts.http_date(Wall(784_111_778_000_000)),
+            b"Sun, 06 Nov 1994 08:49:38 GMT"
+        );
+    }
+}

@@ -1,0 +1,601 @@
+//! HTTP/1 connections: reads requests one after the other, answers them in order, closes when it must.
+//! Source: ALB 4.1, 4.4, 4.9.
+
+use super::{BodyFailure, Exchange};
+use crate::connection::{Io, Peer};
+use crate::core::{Core, ListenerRef};
+use crate::handler::{self, Next};
+use crate::record::Record;
+use crate::reply::Reply;
+use crate::view::View;
+use crate::wheel::Timer;
+use crate::work::Work;
+use http1::desync::Verdict;
+use http1::{BodyDecoder, Framing, HeadError, HeadLimits, ResponseWriter, Scan, Version};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Answers to pipelined requests are joined up to this many bytes before they are written.
+const JOINED_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of an unread body that are read and dropped to keep a connection usable.
+const SKIPPED_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes that are read and dropped after the last answer, so that closing does not destroy it on its way.
+const LINGER_BYTES_MAX: usize = 256 * 1024;
+/// How long that may take.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// One HTTP/1 connection.
+pub(crate) struct Connection {
+    core: Rc<Core>,
+    io: Io,
+    peer: Peer,
+    timer: Timer,
+    /// `None` while the connection is idle.
+    work: Option<Box<Work>>,
+    /// When bytes arrived last.
+    read_at: Instant,
+    /// The first byte of the request that is being read.
+    head_began: Option<Instant>,
+    /// Where `client_keep_alive` ends; fixed when the connection was accepted.
+    keep_alive_until: Instant,
+    idle_timeout: Duration,
+    head_len: usize,
+    state: State,
+}
+
+/// What is known about the request in hand and about the connection after it.
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    /// A request is between its head and its last byte.
+    in_hand: bool,
+    closing: bool,
+    is_head: bool,
+    /// HTTP/0.9: the answer is its body alone.
+    bare: bool,
+    /// The client has closed its side.
+    eof: bool,
+    /// Bytes may be on their way that will never be read.
+    unread: bool,
+}
+
+/// What waiting for bytes ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    Bytes,
+    Eof,
+    TimedOut,
+    /// The process is about to stop; told only while nothing is in hand.
+    Draining,
+}
+
+/// What came of looking for a request.
+enum Found {
+    /// A head of this many bytes, tokenized if it could be read.
+    Head(usize, Result<(), HeadError>),
+    Refused(u16),
+    /// Close without a word.
+    Nothing,
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(core: Rc<Core>, io: Io, peer: Peer) {
+    if let Some(connection) = Connection::open(core, io, peer) {
+        connection.run().await;
+    }
+}
+
+/// Answers 400 to a client that speaks in clear text where TLS is spoken, and closes. Source: ALB 4.10 (unverified).
+pub(crate) async fn refuse_clear_text(core: Rc<Core>, io: Io, peer: Peer) {
+    let Some(mut connection) = Connection::open(core, io, peer) else {
+        return;
+    };
+    if poll_fn(|cx| connection.poll_fill(cx, false)).await == Event::Bytes {
+        connection.refuse_unread(400);
+        connection.end_request().await;
+        connection.close().await;
+    }
+}
+
+impl Connection {
+    /// `None` when its listener has been deleted.
+    fn open(core: Rc<Core>, io: Io, peer: Peer) -> Option<Self> {
+        let listener = core.listener(peer.port, peer.server_name(), None)?;
+        let attributes = &listener.load_balancer.attributes;
+        let (idle_timeout, keep_alive) = (attributes.idle_timeout, attributes.client_keep_alive);
+        let timer = core.wheel.timer();
+        let now = Instant::now();
+        timer.set(now, idle_timeout);
+        Some(Self {
+            keep_alive_until: peer.accepted + keep_alive,
+            core,
+            io,
+            peer,
+            timer,
+            work: None,
+            read_at: now,
+            head_began: None,
+            idle_timeout,
+            head_len: 0,
+            state: State::default(),
+        })
+    }
+
+    async fn run(mut self) {
+        loop {
+            match self.find_head().await {
+                Found::Head(head_len, readable) => {
+                    self.head_len = head_len;
+                    match self.begin(readable) {
+                        None => {}
+                        Some((listener, forwarding)) => {
+                            let core = self.core.clone();
+                            // In a box, so that an idle connection does not hold room for it.
+                            Box::pin(handler::forward(&core, &listener, &mut self, forwarding)).await;
+                        }
+                    }
+                }
+                Found::Refused(status) => self.refuse_unread(status),
+                Found::Nothing => break,
+            }
+            if !self.end_request().await {
+                break;
+            }
+        }
+        if self.state.eof {
+            // Whoever has only stopped sending still reads.
+            let _ = Box::pin(self.flush()).await;
+        } else {
+            Box::pin(self.close()).await;
+        }
+    }
+
+    /// Waits for a complete head. Answers to requests before it go out before waiting, and together.
+    async fn find_head(&mut self) -> Found {
+        loop {
+            let mut idle = true;
+            if let Some(work) = &mut self.work {
+                if !work.input.is_empty() {
+                    match work.head.read(&mut work.scanner, work.input.filled(), &HeadLimits::ALB) {
+                        Ok(Scan::Complete { head_len }) => return Found::Head(head_len, Ok(())),
+                        Ok(Scan::TooLarge(limit)) => return Found::Refused(limit.status()),
+                        Ok(Scan::Partial) => {}
+                        Err(error) => return Found::Head(work.input.filled().len(), Err(error)),
+                    }
+                    idle = false;
+                    let began = *self.head_began.get_or_insert(self.read_at);
+                    if began.elapsed() >= self.core.shared.limits.head_timeout.max(self.idle_timeout) {
+                        return Found::Refused(408);
+                    }
+                }
+                if !work.output.is_empty() && self.flush().await.is_err() {
+                    self.state.eof = true;
+                    return Found::Nothing;
+                }
+            }
+            match poll_fn(|cx| self.poll_fill(cx, false)).await {
+                Event::Bytes => {}
+                Event::TimedOut if !idle => return Found::Refused(408),
+                Event::TimedOut | Event::Draining => return Found::Nothing,
+                Event::Eof => {
+                    self.state.eof = idle;
+                    return Found::Nothing;
+                }
+            }
+        }
+    }
+
+    /// Reads what is there. Without bytes in hand the workspace goes back to the core while waiting.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, for_body: bool) -> Poll<Event> {
+        if self.state.eof {
+            return Poll::Ready(Event::Eof);
+        }
+        let core = self.core.clone();
+        let work = self.work.get_or_insert_with(|| core.take_work());
+        let mut spare = ReadBuf::new(work.input.spare(for_body));
+        match Pin::new(&mut self.io).poll_read(cx, &mut spare) {
+            Poll::Ready(Ok(())) if !spare.filled().is_empty() => {
+                let count = spare.filled().len();
+                work.input.filled_by(count);
+                self.read_at = Instant::now();
+                self.timer.set(self.read_at, self.idle_timeout);
+                Poll::Ready(Event::Bytes)
+            }
+            Poll::Ready(_) => {
+                self.state.eof = true;
+                Poll::Ready(Event::Eof)
+            }
+            Poll::Pending => {
+                let idle = !self.state.in_hand && work.input.is_empty();
+                if idle
+                    && work.output.is_empty()
+                    && let Some(work) = self.work.take()
+                {
+                    core.give_work(work);
+                }
+                if self.timer.expired(cx) {
+                    return Poll::Ready(Event::TimedOut);
+                }
+                if idle && core.wheel.draining() {
+                    return Poll::Ready(Event::Draining);
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Judges the request whose head is complete and answers, unless a target has to be asked.
+    fn begin(&mut self, readable: Result<(), HeadError>) -> Option<(ListenerRef, handler::Forwarding)> {
+        let now = self.head_began.take().unwrap_or(self.read_at);
+        let core = self.core.clone();
+        let work = self.work.as_deref_mut()?;
+        let head_len = self.head_len;
+        work.input.begin_body(head_len);
+        work.record.begin(now, core.wall(now));
+        work.record.received_bytes = head_len as u64;
+        work.body = BodyDecoder::new(Framing::None);
+        self.state = State {
+            in_hand: true,
+            is_head: false,
+            bare: false,
+            ..self.state
+        };
+        let head = work.input.head(head_len);
+        let view = View::new(head, &work.head, &self.peer);
+        let Some(listener) = core.listener(self.peer.port, self.peer.server_name(), view.host()) else {
+            // The listener was deleted: nothing answers on its port any more.
+            self.state = State {
+                closing: true,
+                in_hand: false,
+                ..self.state
+            };
+            return None;
+        };
+        self.idle_timeout = listener.load_balancer.attributes.idle_timeout;
+        work.record.listener = Some(listener.clone());
+        if readable.is_err() {
+            work.record.malformed = true;
+            self.refuse(&listener, 400);
+            return None;
+        }
+        self.state.is_head = view.method() == b"HEAD";
+        self.state.bare = view.version() == Version::Http09;
+        let verdict = handler::desync(&view, &listener, &mut work.record);
+        let framing = http1::framing(&work.head, head);
+        let (verdict, framing) = match (verdict, framing) {
+            (Ok(verdict), Ok(framing)) => (verdict, framing),
+            (Err(status), _) => {
+                self.refuse(&listener, status);
+                return None;
+            }
+            (Ok(_), Err(error)) => {
+                self.refuse(&listener, error.status());
+                return None;
+            }
+        };
+        work.body = BodyDecoder::new(framing);
+        let too_long_to_skip = matches!(framing, Framing::Length(length) if length > SKIPPED_BYTES_MAX);
+        self.state.closing = verdict == Verdict::AllowThenClose
+            || too_long_to_skip
+            || self.read_at >= self.keep_alive_until
+            || !http1::keep_alive(&work.head, head);
+        // A client that did not ask for it may have sent more already.
+        self.state.unread = verdict == Verdict::AllowThenClose || self.read_at >= self.keep_alive_until;
+        if http1::expects_continue(&work.head, head) && !work.body.is_done() && work.input.rest().is_empty() {
+            http1::write_continue(&mut work.output);
+        }
+        match handler::begin(&core, &listener, self) {
+            Next::Answered => None,
+            Next::Forward(forwarding) => Some((listener, forwarding)),
+        }
+    }
+
+    /// Answers a request that cannot be served; the connection closes after it.
+    fn refuse(&mut self, listener: &ListenerRef, status: u16) {
+        self.state.closing = true;
+        self.state.unread = true;
+        handler::answer(listener, self, Reply::page(status));
+    }
+
+    /// Answers bytes that never became a head.
+    fn refuse_unread(&mut self, status: u16) {
+        let core = self.core.clone();
+        // Whatever becomes of the answer, these bytes are not looked at again.
+        self.state.closing = true;
+        let Some(work) = self.work.as_deref_mut() else {
+            return;
+        };
+        let Some(listener) = core.listener(self.peer.port, self.peer.server_name(), None) else {
+            return; // deleted: nothing answers on its port any more
+        };
+        let seen = work.input.filled().len();
+        work.record.begin(self.read_at, core.wall(self.read_at));
+        work.record.received_bytes = seen as u64;
+        work.record.malformed = true;
+        work.record.listener = Some(listener.clone());
+        // Nothing of these bytes is read as a request: the head is emptied.
+        work.head = http1::RequestHead::new();
+        self.head_len = 0;
+        work.input.begin_body(seen);
+        work.body = BodyDecoder::new(Framing::None);
+        self.state = State {
+            in_hand: true,
+            is_head: false,
+            bare: false,
+            ..self.state
+        };
+        self.refuse(&listener, status);
+    }
+
+    /// Logs the request, skips what is left of its body and sends the answer. `false` when the connection ends.
+    async fn end_request(&mut self) -> bool {
+        if !self.state.in_hand {
+            return !self.state.closing;
+        }
+        if !self.skip_body().await {
+            self.state.closing = true;
+            self.state.unread = true;
+        }
+        self.log();
+        let Some(work) = self.work.as_deref_mut() else {
+            return false;
+        };
+        self.state.in_hand = false;
+        work.input.finish();
+        work.scanner.reset();
+        if self.state.closing {
+            return false;
+        }
+        work.output.len() < JOINED_BYTES_MAX || self.flush().await.is_ok()
+    }
+
+    /// Reads and drops the rest of the body, within bounds. The answer is sent before waiting for more of it.
+    async fn skip_body(&mut self) -> bool {
+        let mut skipped = 0;
+        loop {
+            let Some(work) = self.work.as_deref_mut() else {
+                return false;
+            };
+            while !work.body.is_done() && !work.input.rest().is_empty() {
+                let Ok(decoded) = work.body.decode(work.input.rest()) else {
+                    return false;
+                };
+                work.input.take(decoded.consumed, self.head_len);
+                work.record.received_bytes += decoded.consumed as u64;
+                skipped += decoded.consumed as u64;
+            }
+            if work.body.is_done() {
+                return true;
+            }
+            if self.state.closing || skipped > SKIPPED_BYTES_MAX || self.flush().await.is_err() {
+                return false;
+            }
+            if poll_fn(|cx| self.poll_fill(cx, true)).await != Event::Bytes {
+                return false;
+            }
+        }
+    }
+
+    fn log(&mut self) {
+        if let Some(work) = self.work.as_deref_mut() {
+            let view = View::new(work.input.head(self.head_len), &work.head, &self.peer);
+            self.core.finish(&mut work.record, &view);
+        }
+    }
+
+    /// Sends everything there is to send.
+    async fn flush(&mut self) -> io::Result<()> {
+        let mut sent = 0;
+        poll_fn(|cx| {
+            let Some(work) = self.work.as_deref_mut() else {
+                return Poll::Ready(Ok(()));
+            };
+            while sent < work.output.len() {
+                match Pin::new(&mut self.io).poll_write(cx, &work.output[sent..]) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(Ok(count)) => {
+                        sent += count;
+                        if sent < work.output.len() {
+                            self.timer.set(Instant::now(), self.idle_timeout);
+                        }
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending if self.timer.expired(cx) => {
+                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    }
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            if let Io::Tls(_) = self.io {
+                match Pin::new(&mut self.io).poll_flush(cx) {
+                    Poll::Pending if self.timer.expired(cx) => {
+                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    }
+                    other => ready!(other)?,
+                }
+            }
+            work.output.clear();
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Sends what is left, tells the client that nothing follows, and reads on for a moment: closing a socket with unread
+    /// bytes would reset the connection and may destroy the answer on its way.
+    async fn close(&mut self) {
+        if self.flush().await.is_err() {
+            return;
+        }
+        // A client that reads nothing must not hold the connection: with TLS there may be no room for the last words.
+        self.timer.set(Instant::now(), LINGER);
+        let told = poll_fn(|cx| match Pin::new(&mut self.io).poll_shutdown(cx) {
+            Poll::Pending if self.timer.expired(cx) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            other => other,
+        });
+        if told.await.is_err() || !self.state.unread {
+            return;
+        }
+        let mut dropped = 0;
+        let mut sink = [0; 4096];
+        while dropped < LINGER_BYTES_MAX {
+            let count = poll_fn(|cx| {
+                let mut buffer = ReadBuf::new(&mut sink);
+                match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
+                    Poll::Ready(Ok(())) => Poll::Ready(buffer.filled().len()),
+                    Poll::Ready(Err(_)) => Poll::Ready(0),
+                    Poll::Pending if self.timer.expired(cx) => Poll::Ready(0),
+                    Poll::Pending => Poll::Pending,
+                }
+            })
+            .await;
+            match count {
+                0 => return,
+                _ => dropped += count,
+            }
+        }
+    }
+
+    /// Waits for more of the body. The interim answer, if one is due, goes out first.
+    async fn more_body(&mut self) -> Result<(), BodyFailure> {
+        self.flush().await.map_err(|_| BodyFailure::Broken)?;
+        match poll_fn(|cx| self.poll_fill(cx, true)).await {
+            Event::Bytes => Ok(()),
+            Event::TimedOut => Err(BodyFailure::TimedOut),
+            Event::Eof | Event::Draining => Err(BodyFailure::Broken),
+        }
+    }
+
+    async fn collect_body(&mut self, max: usize, into: &mut Vec<u8>) -> Result<(), BodyFailure> {
+        loop {
+            let head_len = self.head_len;
+            let work = self.work.as_deref_mut().ok_or(BodyFailure::Broken)?;
+            while !work.body.is_done() && !work.input.rest().is_empty() {
+                let rest = work.input.rest();
+                let decoded = work.body.decode(rest).map_err(|_| BodyFailure::Broken)?;
+                into.extend_from_slice(&rest[decoded.data]);
+                work.input.take(decoded.consumed, head_len);
+                work.record.received_bytes += decoded.consumed as u64;
+                if into.len() > max {
+                    return Err(BodyFailure::TooLarge);
+                }
+            }
+            if work.body.is_done() {
+                return Ok(());
+            }
+            self.more_body().await?;
+        }
+    }
+}
+
+impl Exchange for Connection {
+    fn parts(&mut self) -> (View<'_>, &mut Record) {
+        let core = &self.core;
+        let work = self.work.get_or_insert_with(|| core.take_work());
+        let Work {
+            input, head, record, ..
+        } = &mut **work;
+        (View::new(input.head(self.head_len), head, &self.peer), record)
+    }
+
+    fn record(&mut self) -> &mut Record {
+        let core = &self.core;
+        &mut self.work.get_or_insert_with(|| core.take_work()).record
+    }
+
+    async fn read_body(&mut self, max: usize, into: &mut Vec<u8>) -> Result<(), BodyFailure> {
+        let outcome = self.collect_body(max, into).await;
+        if outcome.is_err() {
+            self.state.closing = true;
+            self.state.unread = true;
+        }
+        outcome
+    }
+
+    async fn gone(&mut self) {
+        // The request is whole; what comes now is the next one, or the end.
+        poll_fn(|cx| {
+            loop {
+                let full = self
+                    .work
+                    .as_ref()
+                    .is_some_and(|work| work.input.rest().len() >= JOINED_BYTES_MAX);
+                if full {
+                    return Poll::Pending; // read on when this request is done
+                }
+                match ready!(self.poll_fill(cx, true)) {
+                    Event::Eof => return Poll::Ready(()),
+                    Event::Bytes => {}
+                    // A target may take longer than the idle timeout. Source: ALB 3.1.
+                    Event::TimedOut | Event::Draining => self.timer.set(Instant::now(), self.idle_timeout),
+                }
+            }
+        })
+        .await;
+        self.state.closing = true;
+    }
+
+    fn reply(&mut self, reply: Reply<'_>) {
+        let core = self.core.clone();
+        // Draining may have begun while a target was asked.
+        self.state.closing |= core.wheel.draining();
+        let state = self.state;
+        let Some(work) = self.work.as_deref_mut() else {
+            return;
+        };
+        let before = work.output.len();
+        if !state.bare {
+            let mut texts = core.texts.borrow_mut();
+            let date = texts.http_date(work.record.created);
+            if write_head(&mut work.output, &reply, date, !state.closing).is_err() {
+                // Checked where the reply was made; if it slips through, half a head must not.
+                debug_assert!(false, "a reply with a malformed header");
+                self.state.closing = true;
+                return;
+            }
+        }
+        if reply.has_body(state.is_head) {
+            work.output.extend_from_slice(&reply.body);
+        }
+        work.record.sent_bytes = (work.output.len() - before) as u64;
+    }
+}
+
+impl Drop for Connection {
+    /// A connection that is cut in the middle of a request still leaves its line in the log.
+    fn drop(&mut self) {
+        if self.state.in_hand {
+            self.log();
+        }
+        if let Some(work) = self.work.take() {
+            self.core.give_work(work);
+        }
+    }
+}
+
+fn write_head(out: &mut Vec<u8>, reply: &Reply<'_>, date: &[u8], keep_alive: bool) -> Result<(), http1::FieldError> {
+    let mut head = ResponseWriter::begin(out, reply.status, &reply.phrase)?;
+    if reply.server {
+        head.field(b"Server", b"awselb/2.0")?;
+    }
+    head.field(b"Date", date)?;
+    if !reply.content_type.is_empty() {
+        head.field(b"Content-Type", &reply.content_type)?;
+    }
+    if let Some(length) = reply.content_length() {
+        head.content_length(length)?;
+    }
+    head.connection(keep_alive);
+    for (name, value) in &reply.headers {
+        match head.field(name, value) {
+            // Only the codec writes these, and what resembles them reaches nobody.
+            Err(http1::FieldError::Framing) => {}
+            written => written?,
+        }
+    }
+    head.end();
+    Ok(())
+}

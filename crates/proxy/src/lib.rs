@@ -1,0 +1,79 @@
+//! Traffic: listeners, TLS, HTTP, rules applied, answers, records.
+//!
+//! One thread per core, each with its own runtime, sockets, buffers and timers; a request stays on its core from accept to
+//! access log. What cores share is a table behind one pointer, counters, and nothing else. [`Proxy`] is the handle that
+//! everybody else holds.
+//!
+//! Left to others: what rules mean (`routing`), HTTP/1 syntax (`http1`), how functions run (whoever implements
+//! [`invoke::Invoker`]), where log lines go (`observe`), who may change the configuration (`model`, `store`).
+#![forbid(unsafe_code)]
+
+mod alone;
+mod clock;
+mod connection;
+mod core;
+mod cores;
+mod exchange;
+mod explain;
+mod handler;
+mod headers;
+mod lambda;
+mod listener;
+mod metrics;
+mod pages;
+mod record;
+mod reply;
+mod socket;
+mod sticky;
+mod table;
+mod tls;
+mod trace;
+mod view;
+mod wheel;
+mod work;
+
+pub use alone::{AloneError, check_state, explain_state};
+pub use cores::{ApplyError, CoreParts, ListenerStatus, Options, Proxy, StartError};
+pub use explain::{ExplainError, ExplainedAction, ExplainedGroup, ExplainedRule, Explanation, Question};
+pub use socket::BindError;
+pub use table::{Table, TableError};
+pub use tls::{TlsError, missing as missing_of_policy};
+
+use std::time::Duration;
+
+/// Bounds of the proxy. ALB's own limits are not among them: those are fixed.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Client connections over all cores. Further ones wait in the kernel.
+    pub connections_max: usize,
+    /// How long a request head may take from its first byte, if that is longer than the idle timeout. A client that sends
+    /// a byte a second holds a connection no longer.
+    pub head_timeout: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// How long connections may finish after a stop was asked for.
+    pub drain: Duration,
+    /// Requests each core remembers for `/_albacore/requests`.
+    pub kept_requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 100_000,
+            head_timeout: Duration::from_secs(60),
+            handshake_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(30),
+            kept_requests: 1000,
+        }
+    }
+}
+
+/// One finished request, as `/_albacore/requests` shows it.
+#[derive(Clone, Debug, Default)]
+pub struct RequestEntry {
+    /// The access-log line.
+    pub line: Vec<u8>,
+    /// Why the answer of a function was refused, for people.
+    pub verdict: Option<String>,
+}

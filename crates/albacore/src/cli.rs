@@ -1,0 +1,329 @@
+//! The command line. Every setting of the process is a flag with an `ALBACORE_` variable; resources are configured by the
+//! manifest.
+
+mod values;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::{AccountId, Region, Scope};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+pub(crate) use values::Publish;
+
+const EXAMPLES: &str = "\
+Examples:
+  albacore up                          serve ./albacore.yaml, and again whenever it changes
+  albacore up --publish 80:8080        the listener of port 80 on socket port 8080
+  albacore check albacore.yaml         find every mistake without starting anything
+  albacore explain GET http://localhost:8080/orders/7
+                                       which rule matches, and the event the function would get
+
+Every flag can also be set by the variable that stands beside it in the help of its command.";
+
+/// Application Load Balancers and functions on your own machine, as AWS runs them.
+#[derive(Debug, Parser)]
+#[command(name = "albacore", version, after_help = EXAMPLES, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// Write JSON instead of text for people
+    #[arg(long, global = true, env = "ALBACORE_JSON", help_heading = "Output")]
+    pub(crate) json: bool,
+    /// The least important log lines to write to standard error
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "LEVEL",
+        default_value = "info",
+        env = "ALBACORE_LOG"
+    )]
+    #[arg(help_heading = "Output")]
+    pub(crate) log: LogLevel,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogLevel {
+    Off,
+    /// Somebody must act
+    Error,
+    /// It works, but worse
+    Warn,
+    /// Start, stop, new revision
+    Info,
+    /// Each request
+    Debug,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Open the listeners of a manifest, run its functions, and follow its changes
+    #[command(after_help = UP_EXAMPLES)]
+    Up(Box<Up>),
+    /// Find every mistake in a manifest without starting anything
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
+    /// Tell what would happen to a request: the rules tried, the action, the event
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
+    /// Show how the running albacore is doing
+    Status(Status),
+    /// Show what this machine can do, and what of the manifest has no effect
+    Doctor(Doctor),
+}
+
+const UP_EXAMPLES: &str = "\
+Examples:
+  albacore up examples/hello/albacore.yaml
+  albacore up --publish 80:8080 --publish 443:8443      without the right to privileged ports
+  albacore up --publish 8080:0 --endpoint 127.0.0.1:0   any free ports; `albacore status` tells them
+  albacore up --ephemeral                               leave no files behind
+
+Stop it with Ctrl-C: requests may finish, and a second Ctrl-C does not wait for them. SIGHUP reads the manifest again.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  albacore check
+  albacore check --json deploy/albacore.yaml    for editors and CI
+
+The exit status is 0 when there is no mistake, otherwise 1.";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  albacore explain GET http://localhost:8080/orders/7
+  albacore explain GET /orders/7 -H 'Host: api.example.com'      when there is one listener
+  albacore explain POST http://localhost:8080/orders -d @order.json -H 'Content-Type: application/json'
+  albacore explain GET http://localhost:8080/ --file albacore.yaml   without a running albacore";
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// The manifest
+    #[arg(value_name = "FILE", default_value = "albacore.yaml", env = "ALBACORE_MANIFEST")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) resources: Resources,
+    #[command(flatten)]
+    pub(crate) sockets: Sockets,
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// Traffic threads; the default is one for each processor
+    #[arg(long, value_name = "N", value_parser = values::cores, env = "ALBACORE_CORES", help_heading = "Limits")]
+    pub(crate) cores: Option<usize>,
+    /// Client connections at once; further ones wait in the kernel
+    #[arg(long, value_name = "N", value_parser = values::connections, default_value = "100000")]
+    #[arg(env = "ALBACORE_CONNECTIONS_MAX", help_heading = "Limits")]
+    pub(crate) connections_max: usize,
+    /// How long requests may finish after a stop was asked for
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "30s", env = "ALBACORE_DRAIN")]
+    #[arg(help_heading = "Limits")]
+    pub(crate) drain: Duration,
+    /// How execution environments are confined; `auto` is the strongest that is built and that this host allows
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TIER",
+        default_value = "auto",
+        env = "ALBACORE_SANDBOX"
+    )]
+    #[arg(help_heading = "Functions")]
+    pub(crate) sandbox: SandboxChoice,
+}
+
+/// What all resources of a manifest share.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Resources")]
+pub(crate) struct Resources {
+    /// The account in ARNs
+    #[arg(long, value_name = "ID", value_parser = values::account, default_value = "000000000000")]
+    #[arg(env = "ALBACORE_ACCOUNT")]
+    pub(crate) account: AccountId,
+    /// The region in ARNs and DNS names
+    #[arg(long, value_name = "NAME", value_parser = values::region, default_value = "us-east-1")]
+    #[arg(env = "ALBACORE_REGION")]
+    pub(crate) region: Region,
+    /// What the DNS names of load balancers end in
+    #[arg(long, value_name = "NAME", value_parser = values::dns_suffix, default_value = "elb.localhost")]
+    #[arg(env = "ALBACORE_DNS_SUFFIX")]
+    pub(crate) dns_suffix: String,
+}
+
+impl Resources {
+    pub(crate) fn settings(&self) -> manifest::Settings {
+        manifest::Settings {
+            scope: Scope {
+                region: self.region.clone(),
+                account: self.account.clone(),
+            },
+            dns_suffix: self.dns_suffix.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sockets")]
+pub(crate) struct Sockets {
+    /// Where the AWS API and albacore's own API (/_albacore/) are; loopback only. Port 0 takes a free one
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:4566",
+        env = "ALBACORE_ENDPOINT"
+    )]
+    pub(crate) endpoint: SocketAddr,
+    /// The address that listeners are opened on
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1", env = "ALBACORE_BIND")]
+    pub(crate) bind: IpAddr,
+    /// Open the listener of a port on another socket port; 0 takes a free one. May be given several times
+    #[arg(
+        long,
+        value_name = "LISTENER:SOCKET",
+        value_delimiter = ',',
+        env = "ALBACORE_PUBLISH"
+    )]
+    pub(crate) publish: Vec<Publish>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct Files {
+    /// Where albacore keeps its files: the local certificate authority, keys, the access log
+    #[arg(long, value_name = "FOLDER", default_value = ".albacore", env = "ALBACORE_DATA_DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Keep files in a temporary folder, and remove it at the end
+    #[arg(long, env = "ALBACORE_EPHEMERAL")]
+    pub(crate) ephemeral: bool,
+    /// The access log, or `off`; the default is access.log in the data folder
+    #[arg(long, value_name = "FILE|off", env = "ALBACORE_ACCESS_LOG")]
+    pub(crate) access_log: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SandboxChoice {
+    Auto,
+    /// For development: isolates nothing from a function that means harm
+    Process,
+    /// Not built yet
+    Namespace,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The manifest
+    #[arg(value_name = "FILE", default_value = "albacore.yaml", env = "ALBACORE_MANIFEST")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) resources: Resources,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The method
+    #[arg(value_name = "METHOD")]
+    pub(crate) method: String,
+    /// http://host:port/path, https://host:port/path, or a path alone when there is one listener
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// A header of the request. May be given several times
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = values::header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// The body of the request; @file reads it from a file
+    #[arg(short = 'd', long = "data", value_name = "BODY")]
+    pub(crate) data: Option<String>,
+    /// The address that the request comes from
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(crate) client: IpAddr,
+    /// Explain by this manifest, without a running albacore
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) resources: Resources,
+    #[command(flatten)]
+    pub(crate) server: ServerPlace,
+}
+
+/// How a running server is found.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The running albacore")]
+pub(crate) struct ServerPlace {
+    /// The data folder of the running albacore
+    #[arg(long, value_name = "FOLDER", default_value = ".albacore", env = "ALBACORE_DATA_DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Its endpoint; the default stands in its data folder
+    #[arg(long, value_name = "ADDRESS", env = "ALBACORE_ENDPOINT")]
+    pub(crate) endpoint: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) server: ServerPlace,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// The manifest, if it is there
+    #[arg(value_name = "FILE", default_value = "albacore.yaml", env = "ALBACORE_MANIFEST")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) resources: Resources,
+    /// The address that listeners are opened on
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1", env = "ALBACORE_BIND")]
+    pub(crate) bind: IpAddr,
+    /// Open the listener of a port on another socket port. May be given several times
+    #[arg(
+        long,
+        value_name = "LISTENER:SOCKET",
+        value_delimiter = ',',
+        env = "ALBACORE_PUBLISH"
+    )]
+    pub(crate) publish: Vec<Publish>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    /// Style: configuration of the process is flags, each with an `ALBACORE_` variable.
+    #[test]
+    fn every_flag_of_up_has_a_variable() {
+        let command = Cli::command();
+        let up = command.find_subcommand("up").unwrap();
+        let flags = up.get_arguments().chain(command.get_arguments());
+        for flag in flags.filter(|flag| !["help", "version"].contains(&flag.get_id().as_str())) {
+            let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+            assert!(variable.starts_with("ALBACORE_"), "{}", flag.get_id());
+        }
+    }
+
+    #[test]
+    fn a_full_line_is_understood() {
+        let line = "albacore up x.yaml --endpoint [::1]:0 --publish 80:8080 --publish 443:0 --cores 2 --drain 5s \
+                    --sandbox process --access-log off --json --log debug";
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        assert!(cli.json);
+        let Command::Up(up) = cli.command else {
+            panic!("it is up")
+        };
+        assert_eq!(
+            up.sockets.publish,
+            ["80:8080".parse().unwrap(), "443:0".parse().unwrap()]
+        );
+        assert_eq!((up.cores, up.drain), (Some(2), Duration::from_secs(5)));
+        for bad in [
+            "albacore",
+            "albacore up --cores 0",
+            "albacore up --publish 80",
+            "albacore up --region EU",
+            "albacore x",
+        ] {
+            assert!(Cli::try_parse_from(bad.split_whitespace()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Values of flags, parsed once.
+
+use model::{AccountId, Region};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// More traffic threads than this is a slip of the finger.
+const CORES_MAX: usize = 1024;
+/// The longest time a flag takes: a day.
+const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// `LISTENER:SOCKET`: the listener's port and the port of the socket that is opened for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Publish {
+    listener: u16,
+    socket: u16,
+}
+
+impl Publish {
+    /// All of them as a map.
+    pub(crate) fn map(all: &[Self]) -> anyhow::Result<BTreeMap<u16, u16>> {
+        let mut map = BTreeMap::new();
+        for publish in all {
+            if map.insert(publish.listener, publish.socket).is_some() {
+                anyhow::bail!("--publish names listener port {} twice", publish.listener);
+            }
+        }
+        Ok(map)
+    }
+}
+
+impl FromStr for Publish {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ports = text.split_once(':').and_then(|(listener, socket)| {
+            let (listener, socket) = (listener.parse().ok()?, socket.parse().ok()?);
+            (listener != 0).then_some(Self { listener, socket })
+        });
+        ports.ok_or_else(|| "expected LISTENER:SOCKET, two ports, for example 80:8080".to_owned())
+    }
+}
+
+/// A number and `ms`, `s`, `m` or `h`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = match unit {
+        "ms" => Duration::from_millis(1),
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3600),
+        _ => return Err("expected a number and ms, s, m or h, for example 30s".to_owned()),
+    };
+    let duration = number.parse().ok().and_then(|number: u32| unit.checked_mul(number));
+    duration
+        .filter(|duration| *duration <= DURATION_MAX)
+        .ok_or_else(|| "expected at most 24h".to_owned())
+}
+
+pub(super) fn cores(text: &str) -> Result<usize, String> {
+    within(text, CORES_MAX)
+}
+
+pub(super) fn connections(text: &str) -> Result<usize, String> {
+    within(text, 10_000_000)
+}
+
+fn within(text: &str, max: usize) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=max).contains(number));
+    number.ok_or_else(|| format!("expected 1 to {max}"))
+}
+
+pub(super) fn account(text: &str) -> Result<AccountId, String> {
+    AccountId::try_from(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn region(text: &str) -> Result<Region, String> {
+    Region::try_from(text).map_err(|error| error.to_string())
+}
+
+/// Labels of letters, digits and hyphens. At most 150 characters, so that the name before it finds room.
+pub(super) fn dns_suffix(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if text.len() <= 150 && text.split('.').all(is_label) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("expected a DNS name, for example elb.localhost".to_owned())
+    }
+}
+
+pub(super) fn header(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.trim().to_owned())),
+        _ => Err("expected 'Name: value'".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_published() {
+        let map = |texts: &[&str]| Publish::map(&texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>());
+        assert_eq!(
+            map(&["80:8080", "443:0"]).unwrap(),
+            BTreeMap::from([(80, 8080), (443, 0)])
+        );
+        assert!(
+            map(&["80:1", "80:2"])
+                .unwrap_err()
+                .to_string()
+                .contains("port 80 twice")
+        );
+        for bad in ["", "80", "80:", ":80", "0:80", "80:65536", "80:80:80", "a:b", "-1:80"] {
+            assert!(bad.parse::<Publish>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        for (text, millis) in [
+            ("30s", 30_000),
+            ("250ms", 250),
+            ("2m", 120_000),
+            ("24h", 86_400_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in ["", "30", "s", "1d", "-1s", "1.5s", "25h", "99999999999s", "1 s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn suffixes_are_dns_names() {
+        assert_eq!(dns_suffix("ELB.localhost").unwrap(), "elb.localhost");
+        for bad in [
+            "",
+            ".",
+            "a..b",
+            "-a",
+            "a-",
+            "a_b",
+            "a b",
+            &"a".repeat(64),
+            &"a.".repeat(90),
+        ] {
+            assert!(dns_suffix(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn headers_have_a_colon() {
+        assert_eq!(header("A: b:c").unwrap(), ("A".to_owned(), "b:c".to_owned()));
+        assert_eq!(header("A:").unwrap(), ("A".to_owned(), String::new()));
+        assert!(header("A").is_err() && header(": b").is_err());
+    }
+}

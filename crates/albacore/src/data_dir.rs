@@ -1,0 +1,281 @@
+//! The data folder of one running server, and how others find that server.
+//!
+//! ```text
+//! lock          held while the server runs, with its process id in it
+//! endpoint      the address of the endpoint and the name of this run, while it runs
+//! cookie.key    32 random bytes that encrypt stickiness cookies
+//! ca/           the local certificate authority, when one was needed
+//! access.log    unless it was told to stand elsewhere
+//! environments/ temporary folders of execution environments
+//! ```
+
+use anyhow::{Context, Result, bail};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The data folder, ours alone while this lives.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+    ephemeral: bool,
+    /// Held, never read: the lock ends with it.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the folder if it is missing, and takes its lock.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        Self::take(path, false)
+    }
+
+    /// A new folder under the system's temporary one, removed by [`DataDir::close`].
+    pub(crate) fn ephemeral() -> Result<Self> {
+        Self::take(&temporary_path()?, true)
+    }
+
+    fn take(path: &Path, ephemeral: bool) -> Result<Self> {
+        let shown = path.display();
+        let mut builder = DirBuilder::new();
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .with_context(|| format!("cannot make the data folder {shown}"))?;
+        // Absolute, because functions and their temporary folders are named from other places.
+        let path = fs::canonicalize(path).with_context(|| format!("cannot use the data folder {shown}"))?;
+        let about = fs::metadata(&path)?;
+        if about.mode() & 0o002 != 0 {
+            bail!(
+                "others may write to the data folder {shown}, which will hold private keys; choose another with --data-dir"
+            );
+        }
+        let lock = lock(&path.join("lock")).with_context(|| format!("cannot use the data folder {shown}"))?;
+        // Left behind by a run that was killed.
+        remove_if_there(&path.join("endpoint"), fs::remove_file)?;
+        remove_if_there(&path.join("environments"), fs::remove_dir_all)?;
+        Ok(Self {
+            path,
+            ephemeral,
+            _lock: lock,
+        })
+    }
+
+    /// The folder, absolute.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The key of stickiness cookies: the same after a restart.
+    pub(crate) fn cookie_key(&self) -> Result<[u8; 32]> {
+        let path = self.path.join("cookie.key");
+        match fs::read(&path) {
+            Ok(bytes) => <[u8; 32]>::try_from(bytes).ok().with_context(|| {
+                format!(
+                    "{} does not hold 32 bytes; delete it, and stickiness cookies begin anew",
+                    path.display()
+                )
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let key: [u8; 32] = random()?;
+                write_atomically(&path, &key).with_context(|| format!("cannot write {}", path.display()))?;
+                Ok(key)
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Lets other commands find this server.
+    pub(crate) fn announce(&self, endpoint: &Endpoint) -> Result<()> {
+        let text = format!("{}\n{}\n", endpoint.address, endpoint.instance);
+        let path = self.path.join("endpoint");
+        write_atomically(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Takes the announcement back, and an ephemeral folder away.
+    pub(crate) fn close(self) -> Result<()> {
+        remove_if_there(&self.path.join("endpoint"), fs::remove_file)?;
+        if self.ephemeral {
+            remove_if_there(&self.path, fs::remove_dir_all)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a running server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) address: SocketAddr,
+    /// The name of one run. Another server on the same port has another one.
+    pub(crate) instance: String,
+}
+
+impl Endpoint {
+    /// What stands in a data folder; `None` when no server is, or ended well.
+    pub(crate) fn read(data_dir: &Path) -> Result<Option<Self>> {
+        let path = data_dir.join("endpoint");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let mut lines = text.lines();
+        let address = lines.next().and_then(|line| line.parse().ok());
+        let (Some(address), Some(instance)) = (address, lines.next()) else {
+            bail!("{} cannot be understood", path.display());
+        };
+        Ok(Some(Self {
+            address,
+            instance: instance.to_owned(),
+        }))
+    }
+}
+
+/// A name for one run: 16 hexadecimal digits.
+pub(crate) fn new_instance() -> Result<String> {
+    Ok(format!("{:016x}", u64::from_ne_bytes(random()?)))
+}
+
+/// A path under the system's temporary folder that nobody can have guessed.
+pub(crate) fn temporary_path() -> Result<PathBuf> {
+    Ok(std::env::temp_dir().join(format!("albacore-{}", new_instance()?)))
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.take(20).read_to_string(&mut holder); // the message is of use without it, too
+            bail!(
+                "the albacore with process id {} is using it; stop that one, or choose another folder with --data-dir",
+                holder.trim()
+            );
+        }
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    file.set_len(0)?;
+    file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
+    Ok(file)
+}
+
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .ok()
+        .context("the system gives no random numbers")?;
+    Ok(bytes)
+}
+
+/// Private to the user, and either whole or not there. The lock keeps others from writing the same.
+///
+/// It is not forced to the disk: what is lost with the machine is made anew, and a start does not wait for disks.
+fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    remove_if_there(&temporary, fs::remove_file)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(contents)?;
+    fs::rename(&temporary, path)
+}
+
+fn remove_if_there(path: &Path, remove: impl Fn(PathBuf) -> io::Result<()>) -> io::Result<()> {
+    match remove(path.to_owned()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn files_are_private_and_the_key_stays() {
+        let path = temporary_path().unwrap();
+        let first = DataDir::open(&path).unwrap();
+        let key = first.cookie_key().unwrap();
+        assert_eq!(
+            (mode(&path), mode(&path.join("cookie.key")), mode(&path.join("lock"))),
+            (0o700, 0o600, 0o600)
+        );
+        first.close().unwrap();
+        let second = DataDir::open(&path).unwrap();
+        assert_eq!(second.cookie_key().unwrap(), key);
+        fs::write(path.join("cookie.key"), "short").unwrap();
+        assert!(second.cookie_key().unwrap_err().to_string().contains("delete it"));
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn one_process_at_a_time() {
+        let path = temporary_path().unwrap();
+        let first = DataDir::open(&path).unwrap();
+        let refused = format!("{:#}", DataDir::open(&path).unwrap_err());
+        assert!(
+            refused.contains(&format!("process id {} ", std::process::id())),
+            "{refused}"
+        );
+        drop(first);
+        drop(DataDir::open(&path).unwrap());
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn the_endpoint_is_there_while_the_server_is() {
+        let path = temporary_path().unwrap();
+        assert_eq!(Endpoint::read(&path).unwrap(), None);
+        let folder = DataDir::open(&path).unwrap();
+        let endpoint = Endpoint {
+            address: "127.0.0.1:4566".parse().unwrap(),
+            instance: new_instance().unwrap(),
+        };
+        folder.announce(&endpoint).unwrap();
+        assert_eq!(Endpoint::read(&path).unwrap(), Some(endpoint.clone()));
+        folder.close().unwrap();
+        assert_eq!(Endpoint::read(&path).unwrap(), None);
+        // Killed before it could take it back: the next one does.
+        let killed = DataDir::open(&path).unwrap();
+        killed.announce(&endpoint).unwrap();
+        drop(killed);
+        let next = DataDir::open(&path).unwrap();
+        assert_eq!(Endpoint::read(&path).unwrap(), None);
+        next.close().unwrap();
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn an_ephemeral_folder_goes_and_a_shared_one_is_refused() {
+        let folder = DataDir::ephemeral().unwrap();
+        let path = folder.path().to_owned();
+        folder.cookie_key().unwrap();
+        folder.close().unwrap();
+        assert!(!path.exists());
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(
+            DataDir::open(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("others may write")
+        );
+        fs::remove_dir_all(&path).unwrap();
+    }
+}

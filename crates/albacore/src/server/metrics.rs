@@ -1,0 +1,87 @@
+//! Metrics of the process, and of the rooms that only report numbers.
+
+use crate::server::function_log::Sink;
+use model::observed::FunctionReport;
+use observe::{AccessLogMonitor, CounterFamily, Exposition, GaugeFamily};
+use std::time::Duration;
+
+const BUILD: GaugeFamily<1> = GaugeFamily::new("albacore_build", "1, with the version as its label.", ["version"]);
+const UPTIME: GaugeFamily<0> =
+    GaugeFamily::new("albacore_uptime_seconds", "How long the process has been running.", []);
+const REVISION: GaugeFamily<0> = GaugeFamily::new(
+    "albacore_served_revision",
+    "The revision of the configuration that serves traffic.",
+    [],
+);
+
+const ENVIRONMENTS: GaugeFamily<2> = GaugeFamily::new(
+    "albacore_functions_environments",
+    "Execution environments of a function, by what they do: busy, idle or starting.",
+    ["function", "phase"],
+);
+const INVOCATIONS: CounterFamily<1> = CounterFamily::new(
+    "albacore_functions_invocations",
+    "Invocations of a function.",
+    ["function"],
+);
+const ERRORS: CounterFamily<1> = CounterFamily::new(
+    "albacore_functions_errors",
+    "Invocations that ended in a function error.",
+    ["function"],
+);
+const THROTTLES: CounterFamily<1> = CounterFamily::new(
+    "albacore_functions_throttles",
+    "Invocations that were throttled.",
+    ["function"],
+);
+const LOG_LINES_LOST: CounterFamily<0> = CounterFamily::new(
+    "albacore_functions_log_lines_lost",
+    "Lines of functions that standard output was too slow for.",
+    [],
+);
+
+const LINES: CounterFamily<0> = CounterFamily::new("albacore_access_log_lines", "Lines in the access log.", []);
+const LINES_LOST: CounterFamily<1> = CounterFamily::new(
+    "albacore_access_log_lines_lost",
+    "Access-log lines that are in no file, by reason: queue_full, not_written or too_long.",
+    ["reason"],
+);
+
+pub(super) fn process(uptime: Duration, served_revision: u64, out: &mut Exposition) {
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    out.gauge(&BUILD, [env!("CARGO_PKG_VERSION")], 1);
+    out.gauge(&UPTIME, [], whole(uptime.as_secs()));
+    out.gauge(&REVISION, [], whole(served_revision));
+}
+
+pub(super) fn functions(reports: &[FunctionReport], out: &mut Exposition) {
+    for report in reports {
+        let name = report.function.name();
+        for (phase, number) in [
+            ("busy", report.busy),
+            ("idle", report.idle),
+            ("starting", report.starting),
+        ] {
+            out.gauge(&ENVIRONMENTS, [name, phase], number.into());
+        }
+        out.counter(&INVOCATIONS, [name], report.invocations);
+        out.counter(&ERRORS, [name], report.errors);
+        out.counter(&THROTTLES, [name], report.throttles);
+    }
+}
+
+pub(super) fn function_log(sink: &Sink, out: &mut Exposition) {
+    out.counter(&LOG_LINES_LOST, [], sink.lost());
+}
+
+pub(super) fn access_log(monitor: &AccessLogMonitor, out: &mut Exposition) {
+    let lost = monitor.lost();
+    out.counter(&LINES, [], monitor.written());
+    for (reason, number) in [
+        ("queue_full", lost.queue_full),
+        ("not_written", lost.not_written),
+        ("too_long", lost.too_long),
+    ] {
+        out.counter(&LINES_LOST, [reason], number);
+    }
+}

@@ -1,0 +1,9 @@
+//! The real binary, started as users start it, on free ports and in folders of its own.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod commands;
+mod endpoint;
+mod lifecycle;
+mod reload;
+mod support;

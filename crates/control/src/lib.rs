@@ -1,0 +1,28 @@
+//! The endpoint port: albacore's own API under `/_albacore/`, and the place of the AWS API.
+//!
+//! The AWS API is not built yet. Until it is, its calls get an honest error in the shape their SDK can read, and never
+//! a made-up success.
+//!
+//! ```text
+//! server     connections, deadlines, body limits
+//! door       who may speak to us at all: no web page may
+//! own_api    /_albacore/*
+//! aws        everything else
+//! ```
+//!
+//! Left to others: the facts that are shown (whoever implements [`Source`]), traffic of load balancers (`proxy`).
+#![forbid(unsafe_code)]
+
+mod access_log_line;
+mod answer;
+mod aws;
+mod door;
+mod own_api;
+mod server;
+mod source;
+mod status;
+
+pub use own_api::PREFIX;
+pub use server::{BindError, INSTANCE_HEADER, Limits, Server};
+pub use source::{LoggedRequest, Question, Source};
+pub use status::{AccessLogStatus, FunctionStatus, ListenerStatus, LoadBalancerStatus, Status};

@@ -1,0 +1,110 @@
+//! albacore's own API, `/_albacore/*`.
+//!
+//! | Path | Answer |
+//! | --- | --- |
+//! | `health` | 200 while the process lives |
+//! | `ready` | 200 when traffic is served by the newest revision, otherwise 503 |
+//! | `status` | [`crate::Status`] |
+//! | `metrics` | OpenMetrics text |
+//! | `requests?limit=` | the last requests, newest first, with the fields of the access log and a verdict |
+//! | `explain` | what would happen to a request: `GET ?method=&url=&header=Name:value&body=&client=`, or `POST` of [`Question`] |
+
+mod query;
+
+use crate::answer::{self, Answer};
+use crate::source::{Question, Source};
+use crate::{access_log_line, door};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+/// What the paths of the own API begin with.
+pub const PREFIX: &str = "/_albacore/";
+
+/// Requests that `requests` shows unless it is asked for another number.
+const REQUESTS_DEFAULT: usize = 100;
+
+const PATHS: [&str; 6] = ["explain", "health", "metrics", "ready", "requests", "status"];
+
+/// Whether a path belongs to the own API.
+pub(crate) fn owns(path: &str) -> bool {
+    path.strip_prefix("/_albacore")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Answers one call. Its body is whole.
+pub(crate) async fn answer<S: Source>(source: &S, parts: &Parts, body: &[u8]) -> Answer {
+    if let Err(refused) = door::check_write(&parts.method, &parts.headers) {
+        return answer::refusal(refused.status, refused.message);
+    }
+    let name = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    match (name, reads) {
+        ("explain", _) if reads || parts.method == Method::POST => explain(source, parts, body),
+        ("health", true) => answer::json(StatusCode::OK, &json!({ "status": "alive" })),
+        ("ready", true) => ready(source),
+        ("status", true) => answer::json(StatusCode::OK, &source.status()),
+        ("metrics", true) => {
+            let mut exposition = observe::Exposition::new();
+            source.metrics(&mut exposition);
+            answer::document(StatusCode::OK, observe::CONTENT_TYPE, exposition.into_text())
+        }
+        ("requests", true) => requests(source, parts.uri.query()).await,
+        _ if PATHS.contains(&name) => {
+            answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+        }
+        _ => {
+            let paths: Vec<_> = PATHS.iter().map(|name| format!("{PREFIX}{name}")).collect();
+            let document = json!({ "error": "there is nothing under this path", "paths": paths });
+            answer::json(StatusCode::NOT_FOUND, &document)
+        }
+    }
+}
+
+fn ready<S: Source>(source: &S) -> Answer {
+    if source.is_ready() {
+        answer::json(StatusCode::OK, &json!({ "status": "ready" }))
+    } else {
+        let document = json!({ "status": "not ready", "reason": "the newest revision is not served" });
+        answer::json(StatusCode::SERVICE_UNAVAILABLE, &document)
+    }
+}
+
+async fn requests<S: Source>(source: &S, query: Option<&str>) -> Answer {
+    let mut limit = REQUESTS_DEFAULT;
+    for (name, value) in query::pairs(query.unwrap_or_default()) {
+        match (name.as_str(), value.parse()) {
+            ("limit", Ok(value)) => limit = value,
+            ("limit", Err(_)) => return answer::refusal(StatusCode::BAD_REQUEST, "limit is a whole number"),
+            _ => return answer::refusal(StatusCode::BAD_REQUEST, "the only parameter is limit"),
+        }
+    }
+    let mut entries: Vec<_> = source.requests().await;
+    // Each core keeps its own, so they are put in order here. The time is the second field of a line.
+    entries.sort_by(|a, b| time_of(&b.line).cmp(time_of(&a.line)));
+    entries.truncate(limit);
+    let entry = |entry: crate::LoggedRequest| {
+        let mut fields: Map<String, Value> = access_log_line::by_name(&entry.line);
+        fields.insert("verdict".to_owned(), entry.verdict.map_or(Value::Null, Value::String));
+        fields
+    };
+    let entries: Vec<_> = entries.into_iter().map(entry).collect();
+    answer::json(StatusCode::OK, &json!({ "requests": entries }))
+}
+
+fn time_of(line: &str) -> &str {
+    line.split(' ').nth(1).unwrap_or_default()
+}
+
+fn explain<S: Source>(source: &S, parts: &Parts, body: &[u8]) -> Answer {
+    let question = if parts.method == Method::POST {
+        serde_json::from_slice(body).map_err(|error| format!("the question cannot be read: {error}"))
+    } else {
+        query::question(parts.uri.query().unwrap_or_default())
+    };
+    match question.map(|question: Question| source.explain(question)) {
+        Ok(Ok(explanation)) => answer::document(StatusCode::OK, "application/json", explanation + "\n"),
+        Ok(Err(message)) => answer::refusal(StatusCode::UNPROCESSABLE_ENTITY, &message),
+        Err(message) => answer::refusal(StatusCode::BAD_REQUEST, &message),
+    }
+}

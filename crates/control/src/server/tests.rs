@@ -1,0 +1,307 @@
+use super::*;
+use crate::{LoggedRequest, Question, Status};
+use observe::{Exposition, GaugeFamily};
+use serde_json::Value;
+use std::net::Ipv4Addr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+struct Facts {
+    ready: bool,
+    endpoint: SocketAddr,
+}
+
+const PROBE: GaugeFamily<0> = GaugeFamily::new("albacore_probe", "A number.", []);
+
+impl Source for Facts {
+    fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            version: "0.0.1".to_owned(),
+            pid: 7,
+            uptime_secs: 1,
+            ready: self.ready,
+            revision: 3,
+            endpoint: self.endpoint,
+            manifest: "albacore.yaml".into(),
+            data_dir: ".albacore".into(),
+            sandbox: "process".to_owned(),
+            connections: 0,
+            listeners: vec![],
+            load_balancers: vec![],
+            functions: vec![],
+            access_log: None,
+        }
+    }
+
+    fn metrics(&self, out: &mut Exposition) {
+        out.gauge(&PROBE, [], 1);
+    }
+
+    async fn requests(&self) -> Vec<LoggedRequest> {
+        let entry = |time: &str, verdict: Option<&str>| LoggedRequest {
+            line: format!("http {time} app/a/1 127.0.0.1:1 -"),
+            verdict: verdict.map(str::to_owned),
+        };
+        // As two cores give them: each in order, one after the other.
+        vec![entry("1", None), entry("3", Some("no status")), entry("2", None)]
+    }
+
+    fn explain(&self, question: Question) -> Result<String, String> {
+        match question.url.as_str() {
+            "/no" => Err("no listener".to_owned()),
+            url => Ok(format!("{{\"method\":\"{}\",\"url\":\"{url}\"}}", question.method)),
+        }
+    }
+}
+
+async fn with_server<T>(limits: Limits, ready: bool, client: impl AsyncFnOnce(SocketAddr) -> T) -> T {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let server = Server::bind(address, limits, "0123".to_owned(), |endpoint| Facts { ready, endpoint })
+        .await
+        .unwrap();
+    let (address, stop) = (server.address(), CancellationToken::new());
+    let serving = server.serve(stop.clone());
+    let talking = async {
+        let result = client(address).await;
+        stop.cancel();
+        result
+    };
+    tokio::join!(serving, talking).1
+}
+
+/// Sends a request and reads until the connection closes.
+async fn talk(address: SocketAddr, request: &str) -> (u16, String) {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or_default();
+    (status, answer)
+}
+
+async fn get(address: SocketAddr, path: &str) -> (u16, Value) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let (status, answer) = talk(address, &request).await;
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    (
+        status,
+        serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned())),
+    )
+}
+
+#[tokio::test]
+async fn the_own_api_answers() {
+    with_server(Limits::default(), true, async |address| {
+        assert_eq!(
+            get(address, "/_albacore/health").await,
+            (200, serde_json::json!({ "status": "alive" }))
+        );
+        assert_eq!(get(address, "/_albacore/ready").await.0, 200);
+        let (_, status) = get(address, "/_albacore/status").await;
+        assert_eq!(
+            (&status["revision"], &status["endpoint"]),
+            (&3.into(), &address.to_string().into())
+        );
+        let (_, metrics) = get(address, "/_albacore/metrics").await;
+        assert!(
+            metrics.as_str().unwrap().ends_with("albacore_probe 1\n# EOF\n"),
+            "{metrics}"
+        );
+        let (status, answer) = get(address, "/_albacore/explain?url=/a&method=PUT").await;
+        assert_eq!((status, &answer["method"]), (200, &"PUT".into()));
+        let (status, answer) = get(address, "/_albacore/explain?url=/no").await;
+        assert_eq!((status, &answer["error"]), (422, &"no listener".into()));
+        assert_eq!(get(address, "/_albacore/explain").await.0, 400);
+        for path in ["/_albacore/nothing", "/_albacore/", "/_albacore"] {
+            let (status, answer) = get(address, path).await;
+            assert_eq!(
+                (status, answer["paths"].as_array().map(Vec::len)),
+                (404, Some(6)),
+                "{path}"
+            );
+        }
+        assert_eq!(get(address, "/_albacoreX").await.0, 501);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requests_come_newest_first_with_their_verdict() {
+    with_server(Limits::default(), true, async |address| {
+        let (_, answer) = get(address, "/_albacore/requests?limit=2").await;
+        let times: Vec<_> = answer["requests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| &entry["time"])
+            .collect();
+        assert_eq!(times, ["3", "2"]);
+        assert_eq!(answer["requests"][0]["verdict"], "no status");
+        assert_eq!(answer["requests"][1]["verdict"], Value::Null);
+        assert_eq!(get(address, "/_albacore/requests?limit=x").await.0, 400);
+        assert_eq!(get(address, "/_albacore/requests?other=1").await.0, 400);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn not_ready_is_503() {
+    with_server(Limits::default(), false, async |address| {
+        assert_eq!(get(address, "/_albacore/ready").await.0, 503);
+        assert_eq!(get(address, "/_albacore/health").await.0, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_web_page_cannot_reach_anything() {
+    with_server(Limits::default(), true, async |address| {
+        let post = |lines: &str| {
+            let body = "{\"url\":\"/a\"}";
+            let length = body.len();
+            format!(
+                "POST /_albacore/explain HTTP/1.1\r\n{lines}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+            )
+        };
+        for (lines, expected) in [
+            ("Host: localhost\r\nX-Albacore: 1\r\n", 200),
+            ("Host: localhost\r\n", 403),
+            (
+                "Host: localhost\r\nContent-Type: text/plain\r\nOrigin: https://evil.example\r\n",
+                403,
+            ),
+            (
+                "Host: localhost\r\nX-Albacore: 1\r\nSec-Fetch-Site: cross-site\r\n",
+                403,
+            ),
+            ("Host: rebound.example\r\nX-Albacore: 1\r\n", 403),
+        ] {
+            assert_eq!(talk(address, &post(lines)).await.0, expected, "{lines:?}");
+        }
+        // The AWS API stands behind the same door, and an OPTIONS request gets no permission either.
+        let (status, _) = talk(
+            address,
+            "GET / HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n",
+        )
+        .await;
+        assert_eq!(status, 403);
+        let preflight =
+            "OPTIONS / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nConnection: close\r\n\r\n";
+        let (status, answer) = talk(address, preflight).await;
+        assert!(
+            status == 403 && !answer.to_ascii_lowercase().contains("access-control"),
+            "{answer}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_answer_names_the_instance() {
+    with_server(Limits::default(), true, async |address| {
+        let (_, answer) = talk(
+            address,
+            "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        )
+        .await;
+        assert!(answer.contains("x-albacore-instance: 0123\r\n"), "{answer}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn heads_and_bodies_are_bounded() {
+    let limits = Limits {
+        body_bytes_max: 10,
+        head_bytes_max: 8192,
+        ..Limits::default()
+    };
+    with_server(limits, true, async |address| {
+        let head = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+        let declared = format!("{head}Content-Length: 11\r\n\r\n01234567890");
+        assert_eq!(talk(address, &declared).await.0, 413);
+        let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n");
+        assert_eq!(talk(address, &chunked).await.0, 413);
+        assert_eq!(
+            talk(address, &format!("{head}Content-Length: 10\r\n\r\n0123456789"))
+                .await
+                .0,
+            501
+        );
+        let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "a".repeat(9000));
+        assert_eq!(talk(address, &long).await.0, 431);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_clients_are_let_go() {
+    with_server(Limits::default(), true, async |address| {
+        // A head that never ends, then a body that never comes. The clock moves when everybody waits.
+        let (_, answer) = talk(address, "GET / HTTP/1.1\r\nHost: loc").await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+        let (status, _) = talk(
+            address,
+            "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 5\r\n\r\n",
+        )
+        .await;
+        assert_eq!(status, 408);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connections_are_bounded_and_the_next_one_waits() {
+    let limits = Limits {
+        connections_max: 1,
+        ..Limits::default()
+    };
+    with_server(limits, true, async |address| {
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first
+            .write_all(b"GET /_albacore/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await
+            .unwrap();
+        let mut begin = [0; 8];
+        first.read_exact(&mut begin).await.unwrap();
+        let second = get(address, "/_albacore/health");
+        let mut second = std::pin::pin!(second);
+        tokio::select! {
+            biased;
+            _ = &mut second => panic!("the second connection was served beside the first"),
+            () = async { for _ in 0..100 { tokio::task::yield_now().await } } => {}
+        }
+        drop(first);
+        assert_eq!(second.await.0, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_loopback_may_be_opened() {
+    let open = async |address: &str| {
+        let address = address.parse().unwrap();
+        Server::bind(address, Limits::default(), String::new(), |endpoint| Facts {
+            ready: true,
+            endpoint,
+        })
+        .await
+        .map(drop)
+    };
+    for address in ["0.0.0.0:0", "192.0.2.1:4566", "[::]:0"] {
+        assert!(
+            matches!(open(address).await, Err(BindError::NotLoopback(_))),
+            "{address}"
+        );
+    }
+    let theirs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = theirs.local_addr().unwrap().to_string();
+    assert!(matches!(open(&taken).await, Err(BindError::InUse(_))));
+}

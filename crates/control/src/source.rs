@@ -1,0 +1,76 @@
+//! Where the own API has its facts from.
+
+use crate::status::Status;
+use observe::Exposition;
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+use std::net::IpAddr;
+
+/// What the own API shows. The calls that are not futures return within milliseconds.
+pub trait Source: Send + Sync + 'static {
+    /// Whether traffic is served by the newest revision.
+    fn is_ready(&self) -> bool;
+
+    /// The whole picture.
+    fn status(&self) -> Status;
+
+    /// Adds every counter there is.
+    fn metrics(&self, out: &mut Exposition);
+
+    /// The last requests, newest last.
+    fn requests(&self) -> impl Future<Output = Vec<LoggedRequest>> + Send;
+
+    /// What would happen to a request, as a JSON document; or why there is no answer, for people.
+    fn explain(&self, question: Question) -> Result<String, String>;
+}
+
+/// One finished request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoggedRequest {
+    /// Its access-log line.
+    pub line: String,
+    /// Why the answer of a function was refused, for people.
+    pub verdict: Option<String>,
+}
+
+/// A request to be explained, as JSON has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// The method. Default `GET`.
+    #[serde(default = "get")]
+    pub method: String,
+    /// `http://host:port/path?query`, or a path alone when there is one listener.
+    pub url: String,
+    /// Names and values, in order.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// The body in base64. Empty for none.
+    #[serde(default)]
+    pub body_base64: String,
+    /// The address the request comes from. Default `127.0.0.1`.
+    #[serde(default = "loopback")]
+    pub client: IpAddr,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn loopback() -> IpAddr {
+    IpAddr::from([127, 0, 0, 1])
+}
+
+impl Question {
+    /// A `GET` from loopback without headers of its own.
+    #[must_use]
+    pub fn new(url: String) -> Self {
+        Self {
+            method: get(),
+            url,
+            headers: Vec::new(),
+            body_base64: String::new(),
+            client: loopback(),
+        }
+    }
+}

@@ -8,7 +8,7 @@ export ALBACORE_TEST_PYTHON ?= $(CURDIR)/target/pytest-venv/bin/python
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench fuzz tidy conformance
+.PHONY: help setup up test check bench instructions fuzz tidy conformance
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,10 +31,15 @@ check: setup ## everything CI asks for
 	scripts/stage tidy $(CARGO) xtask tidy
 	scripts/stage licences $(CARGO) xtask licences
 	scripts/stage deny scripts/deny.sh
+	scripts/stage instructions $(MAKE) --no-print-directory instructions
 	scripts/stage test $(MAKE) --no-print-directory test
 
-bench: setup ## measure the whole server (bench/)
-	bench/run
+# BENCH="fixed rules --rounds 9 --write" chooses; `bench/run --help` tells more.
+bench: ## measure the whole server against HAProxy (bench/)
+	bench/run $(BENCH)
+
+instructions: ## count the instructions of codec and routing, and hold them to their limits
+	scripts/instructions.sh
 
 fuzz: setup ## feed hostile bytes to every parser, FUZZ_SECONDS=60 for each
 	scripts/fuzz.sh $(FUZZ_SECONDS)

@@ -112,8 +112,7 @@ struct Explained {
 #[derive(Debug, Deserialize)]
 struct Rule {
     priority: String,
-    matched: bool,
-    failed_condition: Option<String>,
+    /// Why it does not match; absent for the one that does.
     why: Option<String>,
 }
 
@@ -152,10 +151,13 @@ impl Explained {
             self.load_balancer
         );
         for rule in &self.rules {
-            let (mark, priority) = (if rule.matched { '\u{2713}' } else { '\u{2717}' }, &rule.priority);
-            let _ = match (&rule.failed_condition, &rule.why) {
-                (Some(field), Some(why)) => writeln!(text, "  {mark} rule {priority}: {field}: {why}"),
-                _ => writeln!(text, "  {mark} rule {priority}"),
+            let name = match rule.priority.as_str() {
+                "default" => "default rule".to_owned(),
+                priority => format!("rule {priority}"),
+            };
+            let _ = match &rule.why {
+                Some(why) => writeln!(text, "  \u{2717} {name}: {why}"),
+                None => writeln!(text, "  \u{2713} {name} matches"),
             };
         }
         self.action.describe(&mut text);

@@ -21,6 +21,7 @@ mod lambda;
 mod listener;
 mod metrics;
 mod pages;
+mod places;
 mod record;
 mod reply;
 mod socket;

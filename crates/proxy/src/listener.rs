@@ -3,11 +3,11 @@
 use crate::connection::{Io, Peer, TlsFacts};
 use crate::core::Core;
 use crate::exchange::{http1, http2};
+use crate::places::{Place, Places};
 use crate::table::Scheme;
 use crate::tls;
 use crate::wheel::Timer;
 use model::elb::certificate::covers;
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -16,76 +16,12 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::warn;
 
 /// How long accepting pauses when the process has no descriptor left.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// The places for connections on one core. Sockets that found room at the same time may go over the bound by one each.
-#[derive(Debug)]
-pub(crate) struct Places {
-    taken: Cell<usize>,
-    max: usize,
-    freed: Notify,
-}
-
-/// The place of one connection; given back when dropped.
-struct Place {
-    places: Rc<Places>,
-    core: Rc<Core>,
-}
-
-impl Places {
-    pub(crate) fn new(max: usize) -> Rc<Self> {
-        Rc::new(Self {
-            taken: Cell::new(0),
-            max,
-            freed: Notify::new(),
-        })
-    }
-
-    pub(crate) fn taken(&self) -> usize {
-        self.taken.get()
-    }
-
-    /// Ends when every place has been given back.
-    pub(crate) async fn empty(&self) {
-        while self.taken.get() > 0 {
-            self.freed.notified().await;
-        }
-    }
-
-    async fn room(&self, core: &Core) {
-        while self.taken.get() >= self.max {
-            core.counters().accept_waits.inc();
-            self.freed.notified().await;
-        }
-    }
-
-    fn take(self: &Rc<Self>, core: &Rc<Core>) -> Place {
-        self.taken.set(self.taken.get() + 1);
-        core.counters().connections.inc();
-        Place {
-            places: self.clone(),
-            core: core.clone(),
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.places.taken.set(self.places.taken.get() - 1);
-        self.core.counters().connections.dec();
-        if std::thread::panicking() {
-            self.core.counters().panics.inc();
-        }
-        // Everybody looks: with one waiter woken it could be the socket that nobody connects to.
-        self.places.freed.notify_waiters();
-    }
-}
 
 /// Accepts on one socket for as long as it is not aborted. The place comes before the connection: when there is none, the
 /// kernel's backlog waits, not our memory.
@@ -99,8 +35,8 @@ pub(crate) async fn accept(core: Rc<Core>, places: Rc<Places>, socket: TcpListen
                     warn!(port, "accepting connections again");
                 }
                 let place = places.take(&core);
-                // Owned by its place: draining waits until every place is free, or drops what is left.
-                tokio::task::spawn_local(connection(core.clone(), place, stream, address, port));
+                // The task is owned by its place: draining waits until every place is free, or drops what is left.
+                serve(&core, place, stream, address, port);
             }
             Err(error) => {
                 core.counters().accept_errors.inc();
@@ -125,36 +61,46 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(core: Rc<Core>, place: Place, stream: TcpStream, address: SocketAddr, port: u16) {
+/// Serves a connection in a task of its own. Each kind of task holds room for its own protocol only, because there may be
+/// tens of thousands of them.
+fn serve(core: &Rc<Core>, place: Place, stream: TcpStream, address: SocketAddr, port: u16) {
     let peer = Peer::new(address, port, Instant::now(), &core.random);
-    let scheme = core.table().scheme(port);
-    let _ = stream.set_nodelay(true);
-    match scheme {
+    let _ = stream.set_nodelay(true); // without it answers are only slower
+    match core.table().scheme(port) {
         None => {}
         Some(Scheme::Http) => {
-            count(&core, &peer);
-            http1::serve(core, Io::Plain(stream), peer).await;
+            count(core, &peer);
+            if let Some(connection) = http1::Connection::open(core.clone(), Io::Plain(stream), peer, place) {
+                tokio::task::spawn_local(connection.run());
+            }
         }
-        Some(Scheme::Https) => match opening(&core, &stream).await {
-            Opening::Tls(timer) => {
-                // In a box, so that connections in clear text do not hold room for a handshake.
-                if let Some((io, peer, h2)) = Box::pin(handshake(&core, &timer, stream, peer)).await {
-                    drop(timer);
-                    count(&core, &peer);
-                    match h2 {
-                        true => Box::pin(http2::serve(core, io, peer)).await,
-                        false => http1::serve(core, io, peer).await,
-                    }
-                }
-            }
-            Opening::ClearText => {
-                count(&core, &peer);
-                http1::refuse_clear_text(core, Io::Plain(stream), peer).await;
-            }
-            Opening::Nothing => {}
-        },
+        Some(Scheme::Https) => drop(tokio::task::spawn_local(secure(core.clone(), place, stream, peer))),
     }
-    drop(place);
+}
+
+/// A connection to a TLS port. Everything that waits is in a box of its own size.
+async fn secure(core: Rc<Core>, place: Place, stream: TcpStream, peer: Peer) {
+    match Box::pin(opening(&core, &stream)).await {
+        Opening::Tls(timer) => {
+            let Some((io, peer, h2)) = Box::pin(handshake(&core, &timer, stream, peer)).await else {
+                return;
+            };
+            drop(timer);
+            count(&core, &peer);
+            if h2 {
+                Box::pin(http2::serve(core, io, peer, place)).await;
+            } else if let Some(connection) = http1::Connection::open(core, io, peer, place) {
+                Box::pin(connection.run()).await;
+            }
+        }
+        Opening::ClearText => {
+            count(&core, &peer);
+            if let Some(connection) = http1::Connection::open(core, Io::Plain(stream), peer, place) {
+                Box::pin(connection.refuse_clear_text()).await;
+            }
+        }
+        Opening::Nothing => {}
+    }
 }
 
 fn count(core: &Core, peer: &Peer) {

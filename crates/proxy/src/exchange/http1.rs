@@ -5,6 +5,7 @@ use super::{BodyFailure, Exchange};
 use crate::connection::{Io, Peer};
 use crate::core::{Core, ListenerRef};
 use crate::handler::{self, Next};
+use crate::places::Place;
 use crate::record::Record;
 use crate::reply::Reply;
 use crate::view::View;
@@ -46,6 +47,8 @@ pub(crate) struct Connection {
     idle_timeout: Duration,
     head_len: usize,
     state: State,
+    /// Given back last of all.
+    _place: Place,
 }
 
 /// What is known about the request in hand and about the connection after it.
@@ -82,28 +85,9 @@ enum Found {
     Nothing,
 }
 
-/// Serves a connection until it ends.
-pub(crate) async fn serve(core: Rc<Core>, io: Io, peer: Peer) {
-    if let Some(connection) = Connection::open(core, io, peer) {
-        connection.run().await;
-    }
-}
-
-/// Answers 400 to a client that speaks in clear text where TLS is spoken, and closes. Source: ALB 4.10 (unverified).
-pub(crate) async fn refuse_clear_text(core: Rc<Core>, io: Io, peer: Peer) {
-    let Some(mut connection) = Connection::open(core, io, peer) else {
-        return;
-    };
-    if poll_fn(|cx| connection.poll_fill(cx, false)).await == Event::Bytes {
-        connection.refuse_unread(400);
-        connection.end_request().await;
-        connection.close().await;
-    }
-}
-
 impl Connection {
     /// `None` when its listener has been deleted.
-    fn open(core: Rc<Core>, io: Io, peer: Peer) -> Option<Self> {
+    pub(crate) fn open(core: Rc<Core>, io: Io, peer: Peer, place: Place) -> Option<Self> {
         let listener = core.listener(peer.port, peer.server_name(), None)?;
         let attributes = &listener.load_balancer.attributes;
         let (idle_timeout, keep_alive) = (attributes.idle_timeout, attributes.client_keep_alive);
@@ -122,10 +106,27 @@ impl Connection {
             idle_timeout,
             head_len: 0,
             state: State::default(),
+            _place: place,
         })
     }
 
-    async fn run(mut self) {
+    /// Answers 400 to a client that speaks in clear text where TLS is spoken, and closes. Source: ALB 4.10 (unverified).
+    pub(crate) async fn refuse_clear_text(mut self) {
+        if poll_fn(|cx| self.poll_fill(cx, false)).await == Event::Bytes {
+            self.refuse_unread(400);
+            self.end_request().await;
+            self.close().await;
+        }
+    }
+
+    /// Serves the connection until it ends. A plain function around a block, because an `async fn` would hold room for the
+    /// connection twice.
+    #[expect(clippy::manual_async_fn, reason = "an async fn would be larger")]
+    pub(crate) fn run(mut self) -> impl Future<Output = ()> {
+        async move { self.serve().await }
+    }
+
+    async fn serve(&mut self) {
         loop {
             match self.find_head().await {
                 Found::Head(head_len, readable) => {
@@ -135,7 +136,7 @@ impl Connection {
                         Some((listener, forwarding)) => {
                             let core = self.core.clone();
                             // In a box, so that an idle connection does not hold room for it.
-                            Box::pin(handler::forward(&core, &listener, &mut self, forwarding)).await;
+                            Box::pin(handler::forward(&core, &listener, self, forwarding)).await;
                         }
                     }
                 }

@@ -7,6 +7,7 @@ use super::{BodyFailure, Exchange};
 use crate::connection::{Io, Peer, SharedIo};
 use crate::core::Core;
 use crate::handler::{self, Next};
+use crate::places::Place;
 use crate::record::Record;
 use crate::reply::Reply;
 use crate::view::View;
@@ -55,8 +56,8 @@ struct Shared {
     active: Cell<bool>,
 }
 
-/// Serves a connection until it ends.
-pub(crate) async fn serve(core: Rc<Core>, io: Io, peer: Peer) {
+/// Serves a connection until it ends; its place is free then.
+pub(crate) async fn serve(core: Rc<Core>, io: Io, peer: Peer, _place: Place) {
     let Some(listener) = core.listener(peer.port, peer.server_name(), None) else {
         return;
     };

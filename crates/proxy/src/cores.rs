@@ -2,8 +2,9 @@
 
 use crate::core::{Core, Shared};
 use crate::explain::{self, ExplainError, Explanation, Question};
-use crate::listener::{self, Places};
+use crate::listener;
 use crate::metrics::Metrics;
+use crate::places::Places;
 use crate::socket::{self, BindError};
 use crate::sticky::CookieKey;
 use crate::table::{Table, TableError};
@@ -21,12 +22,15 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, LocalSet};
+use tokio::task::LocalSet;
 use tracing::error;
 
 /// Commands that may wait for a core.
 const QUEUE: usize = 64;
+/// How long a table may wait for cores to close the ports it drops. They need microseconds.
+const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// How the proxy is started.
 #[derive(Debug)]
@@ -118,6 +122,8 @@ enum Command {
     Listen {
         opened: Vec<(u16, TcpListener)>,
         closed: Vec<u16>,
+        /// Dropped when it is done.
+        done: std::sync::mpsc::Sender<()>,
     },
     Requests(oneshot::Sender<Vec<RequestEntry>>),
     Drain(oneshot::Sender<()>),
@@ -227,10 +233,14 @@ impl Proxy {
         sockets.retain(|port, _| !closed.contains(port));
         if !addresses.is_empty() || !closed.is_empty() {
             sockets.extend(addresses);
+            let (done, all_done) = std::sync::mpsc::channel();
             for (core, opened) in self.inner.cores.iter().zip(opened) {
-                let closed = closed.clone();
-                self.tell(core, Command::Listen { opened, closed });
+                let (closed, done) = (closed.clone(), done.clone());
+                self.tell(core, Command::Listen { opened, closed, done });
             }
+            drop(done);
+            // A port that is given up may be asked for again at once: its sockets have to be gone by then.
+            let _ = all_done.recv_timeout(CLOSED_WITHIN); // it ends when every core has dropped its half
         }
         self.inner.shared.metrics.retain(
             |load_balancer| state.load_balancer(load_balancer).is_some(),
@@ -331,7 +341,7 @@ impl Proxy {
 /// Runs one core until it is drained.
 async fn serve(core: Rc<Core>, mut queue: mpsc::Receiver<Command>, shutdown: LocalBoxFuture<()>) {
     let places = Places::new(core.shared.limits.connections_max);
-    let mut sockets: BTreeMap<u16, AbortHandle> = BTreeMap::new();
+    let mut sockets: BTreeMap<u16, tokio::task::JoinHandle<()>> = BTreeMap::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut drained: Option<oneshot::Sender<()>> = None;
@@ -339,15 +349,21 @@ async fn serve(core: Rc<Core>, mut queue: mpsc::Receiver<Command>, shutdown: Loc
         tokio::select! {
             _ = ticks.tick() => core.tick(),
             command = queue.recv() => match command {
-                Some(Command::Listen { opened, closed }) => {
-                    closed.iter().filter_map(|port| sockets.remove(port)).for_each(|task| task.abort());
-                    opened.into_iter().for_each(|(port, socket)| match tokio::net::TcpListener::from_std(socket) {
-                        Ok(socket) => {
-                            let task = tokio::task::spawn_local(listener::accept(core.clone(), places.clone(), socket, port));
-                            sockets.insert(port, task.abort_handle());
+                Some(Command::Listen { opened, closed, done }) => {
+                    for task in closed.iter().filter_map(|port| sockets.remove(port)) {
+                        task.abort();
+                        let _ = task.await; // its socket is closed now
+                    }
+                    for (port, socket) in opened {
+                        match tokio::net::TcpListener::from_std(socket) {
+                            Ok(socket) => {
+                                let accept = listener::accept(core.clone(), places.clone(), socket, port);
+                                sockets.insert(port, tokio::task::spawn_local(accept));
+                            }
+                            Err(error) => error!(port, %error, "a listener's socket cannot be watched"),
                         }
-                        Err(error) => error!(port, %error, "a listener's socket cannot be watched"),
-                    });
+                    }
+                    drop(done);
                 }
                 Some(Command::Requests(answer)) => drop(answer.send(core.requests())),
                 Some(Command::Drain(done)) => drained = Some(done),
@@ -355,7 +371,7 @@ async fn serve(core: Rc<Core>, mut queue: mpsc::Receiver<Command>, shutdown: Loc
             },
         }
     }
-    sockets.values().for_each(AbortHandle::abort);
+    sockets.values().for_each(tokio::task::JoinHandle::abort);
     core.wheel.start_draining();
     let until = tokio::time::Instant::now() + core.shared.limits.drain;
     let mut empty = std::pin::pin!(places.empty());

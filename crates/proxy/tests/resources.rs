@@ -13,6 +13,7 @@ use support::*;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
+/// Every test ends its server before it lets the next one begin.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -71,6 +72,7 @@ fn five_thousand_slow_clients_cost_bounded_memory() {
     until("all but one are gone", || server.proxy.connections() == 1);
     normal.send(REQUEST);
     assert_eq!(normal.response().status, 200);
+    drop(server.log());
     setrlimit(Resource::Nofile, before).unwrap();
 }
 
@@ -92,6 +94,7 @@ fn idle_connections_hold_no_buffers() {
     let grown = anonymous_kib().saturating_sub(empty);
     assert!(grown < 36 * 1024, "{grown} KiB: less than a buffer each");
     drop(idle);
+    drop(server.log());
     setrlimit(Resource::Nofile, before).unwrap();
 }
 
@@ -118,6 +121,7 @@ fn without_descriptors_accepting_pauses_and_goes_on() {
     let errors = server.counter("albacore_proxy_accept_errors_total");
     assert!(errors < 100.0, "{errors} attempts: it does not pause");
     setrlimit(Resource::Nofile, limit).unwrap();
+    drop(server.log());
 }
 
 #[test]
@@ -140,4 +144,5 @@ fn no_descriptor_is_left_behind() {
     }
     until("all are gone", || server.proxy.connections() == 0);
     until("their descriptors are too", || descriptors() <= before);
+    drop(server.log());
 }

@@ -12,7 +12,7 @@ use crate::view::View;
 use crate::wheel::Timer;
 use crate::work::Work;
 use http1::desync::Verdict;
-use http1::{BodyDecoder, Framing, HeadError, HeadLimits, ResponseWriter, Scan, Version};
+use http1::{BodyDecoder, Framing, HeadError, HeadLimits, Scan, Version};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -551,7 +551,7 @@ impl Exchange for Connection {
         if !state.bare {
             let mut texts = core.texts.borrow_mut();
             let date = texts.http_date(work.record.created);
-            if write_head(&mut work.output, &reply, date, !state.closing).is_err() {
+            if reply.write_http1_head(&mut work.output, date, !state.closing).is_err() {
                 // Checked where the reply was made; if it slips through, half a head must not.
                 debug_assert!(false, "a reply with a malformed header");
                 self.state.closing = true;
@@ -575,28 +575,4 @@ impl Drop for Connection {
             self.core.give_work(work);
         }
     }
-}
-
-fn write_head(out: &mut Vec<u8>, reply: &Reply<'_>, date: &[u8], keep_alive: bool) -> Result<(), http1::FieldError> {
-    let mut head = ResponseWriter::begin(out, reply.status, &reply.phrase)?;
-    if reply.server {
-        head.field(b"Server", b"awselb/2.0")?;
-    }
-    head.field(b"Date", date)?;
-    if !reply.content_type.is_empty() {
-        head.field(b"Content-Type", &reply.content_type)?;
-    }
-    if let Some(length) = reply.content_length() {
-        head.content_length(length)?;
-    }
-    head.connection(keep_alive);
-    for (name, value) in &reply.headers {
-        match head.field(name, value) {
-            // Only the codec writes these, and what resembles them reaches nobody.
-            Err(http1::FieldError::Framing) => {}
-            written => written?,
-        }
-    }
-    head.end();
-    Ok(())
 }

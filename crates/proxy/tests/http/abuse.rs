@@ -8,7 +8,7 @@ use model::command::load_balancer::CreateLoadBalancer;
 use model::elb::listener::{ListenerAttributes, ListenerProtocol};
 use model::elb::load_balancer::{LoadBalancerAttributes, Scheme};
 use model::elb::name::LoadBalancerName;
-use model::{Command, ListenerArn, LoadBalancerArn, Owner, ResourceId, RuleArn};
+use model::{Command, ListenerArn, LoadBalancerArn, Owner, ResourceId, RuleArn, State};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -140,7 +140,7 @@ fn pipelining_without_reading_is_bounded() {
     let mut client = server.connect();
     client
         .stream
-        .set_write_timeout(Some(Duration::from_millis(500)))
+        .set_write_timeout(Some(Duration::from_millis(200)))
         .unwrap();
     let batch = REQUEST.repeat(1000);
     let mut sent = 0;
@@ -232,4 +232,37 @@ fn more_ports_than_the_queue_of_a_core_has_places() {
         client.send(REQUEST);
         assert_eq!(client.response().status, 200, "{}", listener.port);
     }
+}
+
+// As `terraform apply` does when it replaces a listener.
+#[test]
+fn a_port_may_be_closed_and_opened_again_at_once() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let setup = Setup {
+        socket_port: free,
+        cores: 2,
+        ..Setup::default()
+    };
+    let commands = setup.commands();
+    let server = setup.start();
+    let (with, without) = (state_of(&commands), State::default());
+    let mut open = server.connect();
+    open.send(REQUEST);
+    assert_eq!(open.response().status, 200);
+    for _ in 0..50 {
+        server.proxy.apply(&without).unwrap();
+        assert!(TcpStream::connect(server.address).is_err());
+        server.proxy.apply(&with).unwrap();
+        assert_eq!(server.get("/").status, 200);
+    }
+    open.send(REQUEST);
+    assert_eq!(
+        open.response().status,
+        200,
+        "a connection outlives its listener's absence"
+    );
 }

@@ -2,7 +2,6 @@
 
 use crate::frames::*;
 use crate::played::until;
-use crate::secure::*;
 use crate::support::*;
 use http::Request;
 use invoke::InvokeOutcome;

@@ -2,7 +2,6 @@
 
 use crate::frames::*;
 use crate::played::until;
-use crate::secure::*;
 use crate::support::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,7 +23,7 @@ fn counting() -> (Arc<AtomicU32>, Function) {
 /// Sends until the server closes or takes nothing more; how many bytes it took.
 fn flood(raw: &mut Raw, bytes: &[u8]) -> usize {
     raw.socket()
-        .set_write_timeout(Some(Duration::from_millis(500)))
+        .set_write_timeout(Some(Duration::from_millis(200)))
         .unwrap();
     let mut taken = 0;
     while raw.try_bytes(bytes).is_ok() {
@@ -154,7 +153,7 @@ fn floods_of_small_frames_wait_for_their_answers() {
         encode(SETTINGS, 0, 0, b""),
     ] {
         // Nothing is read: the answers fill the way back, and then nothing more is taken.
-        let mut raw = Raw::open(&server);
+        let mut raw = Raw::open_with(&server, 32 * 1024);
         let taken = flood(&mut raw, &frame.repeat(1000));
         assert!(taken < 64 << 20, "{taken} bytes were taken");
         survived(&server, raw);

@@ -104,6 +104,8 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) cores: usize,
     pub(crate) extra: Vec<Command>,
+    /// Where [`PORT`] is open; 0 for any free socket port.
+    pub(crate) socket_port: u16,
 }
 
 impl Default for Setup {
@@ -120,6 +122,7 @@ impl Default for Setup {
             limits: Limits::default(),
             cores: 1,
             extra: Vec::new(),
+            socket_port: 0,
         }
     }
 }
@@ -284,7 +287,11 @@ impl Server {
         let (log, sender) = AccessLog::open(&log_path, AccessLogLimits::default(), |_| {}).unwrap();
         let options = Options {
             bind: Ipv4Addr::LOCALHOST.into(),
-            publish: commands.iter().filter_map(port_of).map(|port| (port, 0)).collect(),
+            publish: commands
+                .iter()
+                .filter_map(port_of)
+                .map(|port| (port, if port == PORT { setup.socket_port } else { 0 }))
+                .collect(),
             cores: setup.cores,
             limits: setup.limits,
             cookie_key: [7; 32],

@@ -23,6 +23,7 @@ fn of_class(server: &Server, name: &str, class: &str) -> f64 {
 }
 
 // ALB-L-006: a group without a function answers 503
+// ALB-B-021: no target gives 503
 #[test]
 fn a_group_without_a_function() {
     let mut setup = Setup::lambda(false, answering("{}"));
@@ -167,7 +168,8 @@ fn processed_bytes() {
 fn a_function_may_outlast_the_idle_timeout() {
     let slow: Function = Arc::new(|_| {
         Box::pin(async {
-            tokio::time::sleep(Duration::from_millis(1500)).await; // the function's own work
+            // tidy: allow(sleep): the function's own work, longer than the idle timeout
+            tokio::time::sleep(Duration::from_millis(1500)).await;
             InvokeOutcome::Buffered(r#"{"statusCode":200,"body":"late"}"#.into())
         })
     });

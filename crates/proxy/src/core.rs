@@ -43,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) random: Random,
     pub(crate) texts: RefCell<Texts>,
     clock: Cell<Clock>,
+    /// Bytes of collected bodies that are held now.
+    pub(crate) held_body_bytes: Cell<usize>,
     pub(crate) invoker: Rc<dyn Invoker>,
     log: Option<AccessLogSender>,
     table: RefCell<Rc<CoreTable>>,
@@ -100,6 +102,7 @@ impl Core {
             random: Random::new(seed),
             texts: RefCell::default(),
             clock: Cell::new(Clock::now()),
+            held_body_bytes: Cell::new(0),
             invoker,
             log,
             table: RefCell::new(table),

@@ -138,6 +138,7 @@ impl Proxy {
         let count = options.cores.max(1);
         let mut limits = options.limits;
         limits.connections_max = limits.connections_max.div_ceil(count);
+        limits.body_bytes_max = limits.body_bytes_max.div_ceil(count);
         limits.kept_requests = limits.kept_requests.div_ceil(count);
         let shared = Arc::new(Shared {
             tables: ArcSwap::from_pointee(Table::empty()),

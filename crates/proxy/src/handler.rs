@@ -5,6 +5,7 @@
 
 use crate::clock::Wall;
 use crate::core::{Core, ListenerRef};
+use crate::exchange::body::Body;
 use crate::exchange::{BodyFailure, Exchange};
 use crate::headers;
 use crate::lambda::{self, answer, event};
@@ -283,18 +284,16 @@ async fn call_function<E: Exchange>(
         return Err(failure(503, "", Side::Client));
     };
     let started = record.start;
-    let mut body = Vec::new();
-    exchange
-        .read_body(lambda::LIMIT_BYTES, &mut body)
-        .await
-        .map_err(|problem| match problem {
-            BodyFailure::TooLarge => failure(413, "LambdaRequestTooLarge", Side::Function),
-            BodyFailure::TimedOut => failure(408, "", Side::Client),
-            BodyFailure::Broken => failure(400, "", Side::Client),
-        })?;
+    let mut body = Body::new(core, lambda::LIMIT_BYTES);
+    exchange.read_body(&mut body).await.map_err(|problem| match problem {
+        BodyFailure::TooLarge => failure(413, "LambdaRequestTooLarge", Side::Function),
+        BodyFailure::TimedOut => failure(408, "", Side::Client),
+        BodyFailure::Broken => failure(400, "", Side::Client),
+        BodyFailure::NoRoom => failure(503, "", Side::Client),
+    })?;
     let (view, record) = exchange.parts();
     trace_header(&core.random, &view, &mut record.trace);
-    let event = build_event(listener, &view, forwarding, &record.trace, &body)
+    let event = build_event(listener, &view, forwarding, &record.trace, body.bytes())
         .map_err(|event::NotUtf8| failure(400, "LambdaBadRequest", Side::Function))?;
     count_invalid_headers(core, listener, &view);
     let sent = Instant::now();

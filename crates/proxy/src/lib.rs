@@ -54,6 +54,8 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// How long connections may finish after a stop was asked for.
     pub drain: Duration,
+    /// Bytes of request bodies that are held whole for functions, over all cores. More is answered 503 until there is room.
+    pub body_bytes_max: usize,
     /// Requests each core remembers for `/_albacore/requests`.
     pub kept_requests: usize,
 }
@@ -65,6 +67,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(60),
             handshake_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(30),
+            body_bytes_max: 512 * 1024 * 1024,
             kept_requests: 1000,
         }
     }

@@ -1,6 +1,7 @@
 //! HTTP/1 connections: reads requests one after the other, answers them in order, closes when it must.
 //! Source: ALB 4.1, 4.4, 4.9.
 
+use super::body::Body;
 use super::{BodyFailure, Exchange};
 use crate::connection::{Io, Peer};
 use crate::core::{Core, ListenerRef};
@@ -470,19 +471,17 @@ impl Connection {
         }
     }
 
-    async fn collect_body(&mut self, max: usize, into: &mut Vec<u8>) -> Result<(), BodyFailure> {
+    async fn collect_body(&mut self, into: &mut Body<'_>) -> Result<(), BodyFailure> {
         loop {
             let head_len = self.head_len;
             let work = self.work.as_deref_mut().ok_or(BodyFailure::Broken)?;
             while !work.body.is_done() && !work.input.rest().is_empty() {
                 let rest = work.input.rest();
                 let decoded = work.body.decode(rest).map_err(|_| BodyFailure::Broken)?;
-                into.extend_from_slice(&rest[decoded.data]);
+                let pushed = into.push(&rest[decoded.data]);
                 work.input.take(decoded.consumed, head_len);
                 work.record.received_bytes += decoded.consumed as u64;
-                if into.len() > max {
-                    return Err(BodyFailure::TooLarge);
-                }
+                pushed?;
             }
             if work.body.is_done() {
                 return Ok(());
@@ -507,8 +506,8 @@ impl Exchange for Connection {
         &mut self.work.get_or_insert_with(|| core.take_work()).record
     }
 
-    async fn read_body(&mut self, max: usize, into: &mut Vec<u8>) -> Result<(), BodyFailure> {
-        let outcome = self.collect_body(max, into).await;
+    async fn read_body(&mut self, into: &mut Body<'_>) -> Result<(), BodyFailure> {
+        let outcome = self.collect_body(into).await;
         if outcome.is_err() {
             self.state.closing = true;
             self.state.unread = true;

@@ -3,6 +3,7 @@
 //! What differs from HTTP/1 and is documented: h2's header map keeps no order across names, and malformed streams are
 //! reset, not answered 400.
 
+use super::body::Body;
 use super::{BodyFailure, Exchange};
 use crate::connection::{Io, Peer, SharedIo};
 use crate::core::Core;
@@ -14,7 +15,7 @@ use crate::view::View;
 use crate::wheel::Timer;
 use crate::work::Work;
 use ::http1::{HeadLimits, KnownName, Scan, Version};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -285,7 +286,7 @@ impl Stream {
     }
 
     /// Why the body must not be read: what `content-length` promises is checked by h2 itself.
-    async fn collect(&mut self, max: usize, into: &mut Vec<u8>) -> Result<(), BodyFailure> {
+    async fn collect(&mut self, into: &mut Body<'_>) -> Result<(), BodyFailure> {
         self.timer.set(Instant::now(), self.shared.idle_timeout.get());
         loop {
             let data = poll_fn(|cx| match self.body.poll_data(cx) {
@@ -300,10 +301,7 @@ impl Stream {
             if let Some(work) = &mut self.work {
                 work.record.received_bytes += data.len() as u64;
             }
-            if into.len() + data.len() > max {
-                return Err(BodyFailure::TooLarge);
-            }
-            into.extend_from_slice(data.chunk());
+            into.push(&data)?;
         }
     }
 }
@@ -320,8 +318,8 @@ impl Exchange for Stream {
         &mut self.work.get_or_insert_with(|| core.take_work()).record
     }
 
-    async fn read_body(&mut self, max: usize, into: &mut Vec<u8>) -> Result<(), BodyFailure> {
-        self.collect(max, into).await
+    async fn read_body(&mut self, into: &mut Body<'_>) -> Result<(), BodyFailure> {
+        self.collect(into).await
     }
 
     async fn gone(&mut self) {

@@ -9,6 +9,7 @@ use model::elb::listener::{ListenerAttributes, ListenerProtocol};
 use model::elb::load_balancer::{LoadBalancerAttributes, Scheme};
 use model::elb::name::LoadBalancerName;
 use model::{Command, ListenerArn, LoadBalancerArn, Owner, ResourceId, RuleArn, State};
+use proxy::Limits;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -265,4 +266,35 @@ fn a_port_may_be_closed_and_opened_again_at_once() {
         200,
         "a connection outlives its listener's absence"
     );
+}
+
+#[test]
+fn bodies_that_are_held_together_are_bounded() {
+    let limits = Limits {
+        body_bytes_max: 1000,
+        ..Limits::default()
+    };
+    let server = Setup {
+        limits,
+        ..Setup::lambda(false, echo())
+    }
+    .start();
+    let mut first = server.connect();
+    first.send(
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 801\r\nExpect: 100-continue\r\n\r\n",
+    );
+    assert_eq!(first.response().head, "HTTP/1.1 100 Continue\r\n\r\n");
+    first.send(&[b'x'; 800]);
+    let post = |bytes: usize| {
+        let body = "y".repeat(bytes);
+        server.ask(&format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: {bytes}\r\n\r\n{body}"
+        ))
+    };
+    // The first body is held as soon as a second one finds no room beside it.
+    until("the first body is held", || post(300).status == 503);
+    assert_eq!(post(100).status, 200);
+    first.send(b"x");
+    assert_eq!(first.response().json()["body"].as_str().map(str::len), Some(801));
+    assert_eq!(post(900).status, 200);
 }

@@ -73,7 +73,10 @@ impl<G> Forward<G> {
         let total = self.sums.last().copied().unwrap_or(0).max(1);
         let before = std::iter::once(0).chain(self.sums.iter().copied());
         let weights = self.sums.iter().zip(before).map(|(sum, before)| sum - before);
-        self.groups.iter().zip(weights).map(move |((_, group), weight)| (group, f64::from(weight) / f64::from(total)))
+        self.groups
+            .iter()
+            .zip(weights)
+            .map(move |((_, group), weight)| (group, f64::from(weight) / f64::from(total)))
     }
 
     /// The target groups as written, with weight 0 or not; at least one.

@@ -1,4 +1,5 @@
-//! Licence expressions as crates write them: `MIT OR Apache-2.0`, `(A OR B) AND C`, the old `MIT/Apache-2.0`.
+//! Licence expressions as crates write them: `MIT OR Apache-2.0`, `(A OR B) AND C`, the old `MIT/Apache-2.0`. Operators
+//! may be all in lower case. Source: SPDX 3.0, annex on licence expressions.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +8,21 @@ use anyhow::{Result, bail};
 /// Whether the expression can be met with the allowed licences alone.
 pub(super) fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> Result<bool> {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
-    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let words: Vec<&str> = spaced.split_whitespace().map(upper_operator).collect();
     let mut reader = Reader { words: &words, allowed };
     let is_allowed = reader.any()?;
     match reader.words.first() {
         None => Ok(is_allowed),
         Some(word) => bail!("`{word}` is not expected there"),
+    }
+}
+
+fn upper_operator(word: &str) -> &str {
+    match word {
+        "or" => "OR",
+        "and" => "AND",
+        "with" => "WITH",
+        other => other,
     }
 }
 
@@ -97,6 +107,9 @@ mod tests {
             ("Unlicense/MIT", true),
             ("Apache-2.0 WITH LLVM-exception", true),
             ("MIT WITH LLVM-exception", false),
+            ("GPL-3.0-only or MIT and ISC", true),
+            ("GPL-3.0-only and MIT", false),
+            ("Apache-2.0 with LLVM-exception", true),
         ];
         for (expression, expected) in cases {
             assert_eq!(
@@ -109,7 +122,18 @@ mod tests {
 
     #[test]
     fn what_is_no_expression_is_an_error() {
-        for expression in ["", "MIT OR", "(MIT", "MIT)", "MIT ISC", "AND", "MIT WITH", "()"] {
+        for expression in [
+            "",
+            "MIT OR",
+            "(MIT",
+            "MIT)",
+            "MIT ISC",
+            "AND",
+            "or",
+            "MIT Or ISC",
+            "MIT WITH",
+            "()",
+        ] {
             assert!(is_allowed(expression, &BTreeSet::new()).is_err(), "{expression}");
         }
     }

@@ -1,0 +1,106 @@
+"""Arguments, which scenarios run, where the results go."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+from . import machine, report
+from .context import Context
+from .failure import Broken
+from .scenarios import SCENARIOS
+
+EPILOG = """\
+Examples:
+  bench/run                              every scenario; prints the sections
+  bench/run --write                      ... and puts them into bench/RESULTS.md
+  bench/run fixed rules --rounds 9       two of them, more rounds
+
+The exit status is 0 when everything was measured, whether or not a budget was met; 1 when a scenario broke; 2 when this
+machine lacks something, which is then named."""
+
+
+def main() -> int:
+    arguments = parse()
+    scenarios = [SCENARIOS[name] for name in SCENARIOS if name in arguments.scenarios or not arguments.scenarios]
+    missing = machine.missing({tool for scenario in scenarios for tool in scenario.TOOLS})
+    if missing:
+        print(f"bench: {missing}", file=sys.stderr)
+        return 2
+    # The release as it is shipped, and the client that makes handshakes.
+    built = bool(arguments.binary) or build("--package", "albacore")
+    built = built and build("--package", "albacore-proxy", "--example", "handshakes")
+    binary = arguments.binary or machine.ROOT / "target/release/albacore"
+    if not built or not binary.is_file():
+        print("bench: there is nothing to measure", file=sys.stderr)
+        return 1
+    machine.raise_open_files()
+    context = Context(
+        binary=binary,
+        rounds=arguments.rounds,
+        seconds=arguments.seconds,
+        warm_up_seconds=1,
+        folder=machine.ROOT / "target/bench",
+    )
+    shutil.rmtree(context.folder, ignore_errors=True)
+    about = machine.About.read(binary)
+    broken = [scenario.NAME for scenario in scenarios if not measured(scenario, context, about, arguments)]
+    if broken:
+        print(f"bench: broken: {', '.join(broken)}; what the servers said is under target/bench", file=sys.stderr)
+        return 1
+    shutil.rmtree(context.folder, ignore_errors=True)
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    lines = "\n".join(f"  {name:<12} {scenario.SUMMARY}" for name, scenario in SCENARIOS.items())
+    parser = argparse.ArgumentParser(
+        prog="bench/run",
+        description=f"Measures the whole server.\n\nScenarios:\n{lines}",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="which to run; all if none is named")
+    parser.add_argument("--rounds", type=positive, default=5, help="rounds of each comparison (default 5)")
+    parser.add_argument("--seconds", type=positive, default=5, help="seconds of load in each run (default 5)")
+    parser.add_argument("--write", action="store_true", help="replace the scenarios' sections in bench/RESULTS.md")
+    parser.add_argument("--binary", type=Path, help="measure this albacore instead of building target/release/albacore")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.scenarios if name not in SCENARIOS]
+    if unknown:
+        parser.error(f"no scenario is called {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+    return arguments
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("a whole number of at least 1")
+    return number
+
+
+def build(*what: str) -> bool:
+    command = ["cargo", "build", "--quiet", "--release", "--locked", *what]
+    print(f"bench: {' '.join(command)}", file=sys.stderr)
+    return subprocess.run(command, cwd=machine.ROOT, check=False).returncode == 0
+
+
+def measured(scenario, context: Context, about: machine.About, arguments: argparse.Namespace) -> bool:
+    """Runs one scenario and shows its section. False if it broke; the others go on."""
+    print(f"bench: {scenario.NAME}", file=sys.stderr)
+    load_before = machine.load_average()
+    try:
+        section = scenario.measure(context)
+    except Broken as broken:
+        print(f"bench: {scenario.NAME}: {broken}", file=sys.stderr)
+        return False
+    except Exception:  # a mistake of ours in one scenario leaves the others their chance
+        traceback.print_exc()
+        return False
+    text = report.render(scenario, section, about, context, load_before)
+    print(text)
+    if arguments.write:
+        report.write(machine.ROOT / "bench/RESULTS.md", list(SCENARIOS), scenario.NAME, text)
+    return True

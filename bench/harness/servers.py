@@ -1,0 +1,224 @@
+"""albacore and HAProxy, each set up for the same work.
+
+Both serve one listener with the same rules in the same order. albacore runs with everything it has: access log, metrics,
+timers. HAProxy runs as one process with one thread, with its own HTTP log, and as a second peer with no log at all.
+"""
+
+import http.client
+import shutil
+import socket
+import ssl
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import machine
+from .context import Context
+from .failure import Broken
+from .process import Tree, wait_until
+
+HOST = "127.0.0.1"
+READY_SECONDS = 10
+
+BODY = "hello"
+TLS_SUITE = "TLS_AES_128_GCM_SHA256"
+TLS_GROUP = "X25519"
+TLS_NAME = "bench.localhost"
+# TLS 1.3 with classical key exchange. The policy's first suite is TLS_AES_128_GCM_SHA256, and albacore takes its own order.
+TLS_POLICY = "ELBSecurityPolicy-TLS13-1-3-2021-06"
+
+REQUEST_PATH = "/orders/1234?page=2&sort=asc"
+REQUEST_HEADERS = {
+    "Host": "shop.example.com",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
+    "Accept-Encoding": "gzip, deflate, br",
+    "Accept-Language": "en-US,en;q=0.5",
+    "Cookie": "session=0123456789abcdef0123456789abcdef; theme=dark",
+}
+
+
+def request_head() -> bytes:
+    """What a client sends; wrk writes the same fields."""
+    fields = "".join(f"{name}: {value}\r\n" for name, value in REQUEST_HEADERS.items())
+    return f"GET {REQUEST_PATH} HTTP/1.1\r\n{fields}\r\n".encode()
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a server is set up to do."""
+
+    rules: int
+    """How many rules there are; the last one answers. With 0 the default action does."""
+    tls: bool = False
+    connections_max: int = 1000
+
+
+class Server:
+    """A running server, ready for requests."""
+
+    def __init__(self, tree: Tree, port: int, work: Work, folder: Path):
+        self.tree, self.port, self.work, self._folder = tree, port, work, folder
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.work.tls else 'http'}://{HOST}:{self.port}{REQUEST_PATH}"
+
+    def __enter__(self) -> "Server":
+        try:
+            wait_until(self.answers, READY_SECONDS, f"{self.tree.command[0]} does not answer")
+        except BaseException:
+            self.tree.stop()
+            raise
+        return self
+
+    def stop_and_count_lines(self) -> int:
+        """Ends it, so that its last lines are written, and counts those of its access log."""
+        self.tree.stop()
+        log = self._folder / "access.log"
+        with log.open("rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+    def __exit__(self, failure, *_) -> None:
+        self.tree.stop()
+        if failure is None:  # otherwise they may tell why
+            shutil.rmtree(self._folder)
+
+    def answers(self) -> bool:
+        """Whether it serves, and what every candidate has to answer."""
+        self.tree.check_alive()
+        if self.work.tls:
+            connection = http.client.HTTPSConnection(HOST, self.port, timeout=5, context=trusting())
+        else:
+            connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        try:
+            connection.request("GET", REQUEST_PATH, headers=REQUEST_HEADERS)
+            answer = connection.getresponse()
+            body = answer.read().decode()
+        except ConnectionRefusedError:
+            return False
+        finally:
+            connection.close()
+        if (answer.status, body) != (200, BODY):
+            raise Broken(f"{self.tree.command[0]} answers {answer.status} {body!r}")
+        return True
+
+
+def trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def albacore(context: Context, work: Work) -> Server:
+    folder = new_folder(context, "albacore")
+    port = free_port()
+    # A folder of its own: albacore watches it, and the logs would be changes in it.
+    manifest = folder / "manifest/albacore.yaml"
+    manifest.parent.mkdir()
+    manifest.write_text(manifest_text(work, port, certificate(context) if work.tls else None))
+    tree = Tree(
+        [
+            shown(context.binary),
+            *["up", shown(manifest)],
+            *["--cores", "1"],
+            *["--endpoint", f"{HOST}:0"],
+            *["--data-dir", shown(folder / "data")],
+            *["--access-log", shown(folder / "access.log")],
+        ],
+        folder / "output",
+    )
+    return Server(tree, port, work, folder)
+
+
+def manifest_text(work: Work, port: int, pem: Path | None) -> str:
+    answer = f"fixed_response: {{ status: 200, content_type: text/plain, body: {BODY} }}"
+    lines = ["load_balancers:", "  bench:", "    listeners:", f"      - port: {port}"]
+    if pem:
+        files = f"certificate: {pem.with_suffix('.crt')}, private_key: {pem.with_suffix('.key')}"
+        lines += ["        protocol: https", f"        ssl_policy: {TLS_POLICY}", f"        certificates: [{{ {files} }}]"]
+    if work.rules:
+        lines.append("        rules:")
+        for number, (host, path) in enumerate(other_rules(work.rules - 1), start=1):
+            condition = f'host: "*{host}", path: "{path}*"' if host else f'path: "{path}*"'
+            lines.append(f"          - {{ priority: {number}, {condition}, fixed_response: 404 }}")
+        lines.append(f'          - {{ priority: {work.rules}, host: "*.example.com", path: "/orders/*", {answer} }}')
+    lines.append(f"        default: {{ {'fixed_response: 404' if work.rules else answer} }}")
+    return "\n".join(lines) + "\n"
+
+
+def haproxy(context: Context, work: Work, log: bool) -> Server:
+    folder = new_folder(context, "haproxy")
+    port = free_port()
+    config = folder / "haproxy.cfg"
+    config.write_text(haproxy_config(work, port, certificate(context) if work.tls else None, log))
+    # -db: in the foreground, no master.
+    tree = Tree([machine.find("haproxy") or "haproxy", "-db", "-f", shown(config)], folder / "access.log")
+    return Server(tree, port, work, folder)
+
+
+def haproxy_config(work: Work, port: int, pem: Path | None, log: bool) -> str:
+    answer = f'http-request return status 200 content-type text/plain string "{BODY}"'
+    # HAProxy wants two descriptors for each connection and refuses to start with fewer; a fixed response needs one.
+    lines = ["global", f"    maxconn {work.connections_max + 100}", "    nbthread 1", "    no strict-limits"]
+    if log:
+        lines.append("    log stdout format raw local0")
+    lines += ["defaults", "    mode http"]
+    if log:
+        lines += ["    log global", "    option httplog"]
+    lines += [f"    timeout {name} 60s" for name in ("client", "http-request", "http-keep-alive", "connect", "server")]
+    secure = f" ssl crt {pem} alpn http/1.1 ssl-min-ver TLSv1.3 ciphersuites {TLS_SUITE} curves {TLS_GROUP}" if pem else ""
+    lines += ["frontend bench", f"    bind {HOST}:{port}{secure}"]
+    if work.rules:
+        for host, path in other_rules(work.rules - 1):
+            condition = haproxy_condition(host, path)
+            lines.append(f"    http-request return status 404 if {condition}")
+        lines += [f"    {answer} if {haproxy_condition('.example.com', '/orders/')}", "    http-request return status 404"]
+    else:
+        lines.append(f"    {answer}")
+    return "\n".join(lines) + "\n"
+
+
+def haproxy_condition(host: str | None, path: str) -> str:
+    of_path = f"{{ path_beg {path} }}"
+    return f"{{ req.hdr(host),host_only -i -m end {host} }} {of_path}" if host else of_path
+
+
+def other_rules(count: int):
+    """Rules that do not match: every other one with a host, all with a path. `*host` and `path*` as patterns."""
+    for number in range(1, count + 1):
+        yield (f".team{number}.example.com" if number % 2 else None), f"/service{number}/"
+
+
+def certificate(context: Context) -> Path:
+    """One P-256 certificate for both servers: `.crt` and `.key` for albacore, both in the `.pem` that HAProxy reads."""
+    pem = context.folder / "certificate.pem"
+    if not pem.exists():
+        chain, key = pem.with_suffix(".crt"), pem.with_suffix(".key")
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        command += ["-days", "30", "-subj", f"/CN={TLS_NAME}", "-addext", f"subjectAltName=DNS:{TLS_NAME}"]
+        subprocess.run([*command, "-out", chain, "-keyout", key], check=True, capture_output=True)
+        pem.write_text(chain.read_text() + key.read_text())
+    return pem
+
+
+def new_folder(context: Context, name: str) -> Path:
+    context.folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while (folder := context.folder / f"{name}-{number}").exists():
+        number += 1
+    folder.mkdir()
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def shown(path: Path) -> str:
+    """As seen from the root of the repository, where servers are started: results name no folder of this machine."""
+    path = path.resolve()
+    return str(path.relative_to(machine.ROOT)) if path.is_relative_to(machine.ROOT) else str(path)

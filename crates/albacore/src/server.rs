@@ -93,9 +93,17 @@ async fn follow(running: &mut Running, signals: &mut Signals) {
         .inspect_err(|error| warn!(%error, "changes of the manifest are not noticed"))
         .ok();
     watch(&mut watcher, &running.watched);
+    let mut spawner_gone = false;
     let mut renewals = tokio::time::interval_at(tokio::time::Instant::now() + RENEWAL_INTERVAL, RENEWAL_INTERVAL);
     loop {
         let asked_for = tokio::select! {
+            () = running.spawner.ended(), if !spawner_gone => {
+                // It holds no state that could be handed to another one, and it never ends by itself.
+                error!("the spawner process has ended: functions are answered with 502 until albacore is started again");
+                running.progress.lose_spawner();
+                spawner_gone = true;
+                continue;
+            }
             wish = signals.next() => match wish {
                 Wish::Stop => return,
                 Wish::Reload => true,

@@ -3,7 +3,7 @@
 //! | Path | Answer |
 //! | --- | --- |
 //! | `health` | 200 while the process lives |
-//! | `ready` | 200 when traffic is served by the newest revision, otherwise 503 |
+//! | `ready` | 200 when everything is served as the newest revision says, otherwise 503 with the reason |
 //! | `status` | [`crate::Status`] |
 //! | `metrics` | OpenMetrics text |
 //! | `requests?limit=` | the last requests, newest first, with the fields of the access log and a verdict |
@@ -62,11 +62,12 @@ pub(crate) async fn answer<S: Source>(source: &S, parts: &Parts, body: &[u8]) ->
 }
 
 fn ready<S: Source>(source: &S) -> Answer {
-    if source.is_ready() {
-        answer::json(StatusCode::OK, &json!({ "status": "ready" }))
-    } else {
-        let document = json!({ "status": "not ready", "reason": "the newest revision is not served" });
-        answer::json(StatusCode::SERVICE_UNAVAILABLE, &document)
+    match source.obstacle() {
+        None => answer::json(StatusCode::OK, &json!({ "status": "ready" })),
+        Some(reason) => {
+            let document = json!({ "status": "not ready", "reason": reason });
+            answer::json(StatusCode::SERVICE_UNAVAILABLE, &document)
+        }
     }
 }
 

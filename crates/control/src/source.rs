@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 /// What the own API shows. The calls that are not futures return within milliseconds.
 pub trait Source: Send + Sync + 'static {
-    /// Whether traffic is served by the newest revision.
-    fn is_ready(&self) -> bool;
+    /// Why this server is not ready to serve everything as configured; `None` when it is.
+    fn obstacle(&self) -> Option<&'static str>;
 
     /// The whole picture.
     fn status(&self) -> Status;

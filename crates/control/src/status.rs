@@ -13,8 +13,10 @@ pub struct Status {
     pub pid: u32,
     /// How long it has been running, in seconds.
     pub uptime_secs: u64,
-    /// Whether traffic is served by the newest revision.
+    /// Whether everything is served as the newest revision says.
     pub ready: bool,
+    /// Why it is not ready; `None` when it is.
+    pub obstacle: Option<String>,
     /// How many batches of changes made the configuration.
     pub revision: u64,
     /// Where the own API and the AWS API are.

@@ -186,6 +186,16 @@ impl Spawner {
         self.tier
     }
 
+    /// Waits until the spawner has ended, by [`Spawner::shutdown`] or because somebody killed it. From then on nothing can
+    /// be started.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn ended(&self) {
+        self.link.ended().await;
+    }
+
     /// Kills every process, and waits until they and the spawner have ended. Later calls on clones say
     /// [`SpawnError::SpawnerGone`]. Has no deadline of its own; the spawner's is about 10 seconds.
     pub async fn shutdown(self) {

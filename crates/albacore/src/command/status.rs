@@ -25,10 +25,9 @@ pub(super) fn run(args: &cli::Status, json: bool) -> Result<ExitCode> {
 
 fn for_people(status: &Status) -> String {
     let mut text = String::new();
-    let ready = if status.ready {
-        "ready"
-    } else {
-        "not ready: the newest revision is not served"
+    let ready = match &status.obstacle {
+        None => "ready".to_owned(),
+        Some(reason) => format!("not ready: {reason}"),
     };
     line(
         &mut text,

@@ -25,6 +25,7 @@ pub(super) struct Progress {
     state: watch::Receiver<Arc<State>>,
     served: Arc<AtomicU64>,
     stopping: Arc<AtomicBool>,
+    spawner_gone: Arc<AtomicBool>,
 }
 
 /// Nothing was ever served; the empty state is revision 0.
@@ -36,6 +37,7 @@ impl Progress {
             state,
             served: Arc::new(AtomicU64::new(NOTHING)),
             stopping: Arc::default(),
+            spawner_gone: Arc::default(),
         }
     }
 
@@ -58,6 +60,24 @@ impl Progress {
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
     }
+
+    /// No environment can be made from now on.
+    pub(super) fn lose_spawner(&self) {
+        self.spawner_gone.store(true, Ordering::Release);
+    }
+
+    /// What keeps this server from serving everything.
+    fn obstacle(&self) -> Option<&'static str> {
+        if self.stopping.load(Ordering::Acquire) {
+            Some("it is stopping")
+        } else if self.spawner_gone.load(Ordering::Acquire) && self.state.borrow().functions().next().is_some() {
+            Some("the spawner process has ended, so functions cannot run; albacore has to be started again")
+        } else if !self.is_current() {
+            Some("the newest revision is not served")
+        } else {
+            None
+        }
+    }
 }
 
 /// Everything that can be asked about.
@@ -76,8 +96,8 @@ pub(super) struct Facts {
 }
 
 impl Source for Facts {
-    fn is_ready(&self) -> bool {
-        self.progress.is_current() && !self.progress.stopping.load(Ordering::Acquire)
+    fn obstacle(&self) -> Option<&'static str> {
+        self.progress.obstacle()
     }
 
     fn status(&self) -> Status {
@@ -86,7 +106,8 @@ impl Source for Facts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             uptime_secs: self.begun.elapsed().as_secs(),
-            ready: self.is_ready(),
+            ready: self.obstacle().is_none(),
+            obstacle: self.obstacle().map(str::to_owned),
             revision: state.revision.0,
             endpoint: self.endpoint,
             manifest: self.manifest.clone(),

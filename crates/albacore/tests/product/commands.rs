@@ -1,12 +1,12 @@
 //! Commands besides `up`.
 
-use crate::support::{Folder, manifest};
+use crate::support::{manifest, new_folder, with_manifest};
 use serde_json::Value;
 
 #[test]
 fn check_finds_every_mistake_and_touches_nothing() {
     let https = "      - { port: 8443, protocol: https, certificates: [{ domain: a.localhost }], default: { forward: worker } }\n";
-    let folder = Folder::with_manifest("a", https);
+    let folder = with_manifest("a", https);
     folder.run(&["check"]).expect(
         0,
         "albacore.yaml: ok (1 load balancer, 2 listeners, 1 target group, 1 certificate, 1 function)",
@@ -49,7 +49,7 @@ fn check_finds_what_only_the_routing_table_refuses() {
         \
                 default: { fixed_response: { status: 200 } }
 ";
-    let folder = Folder::with_manifest("a", rest);
+    let folder = with_manifest("a", rest);
     folder.run(&["check"]).expect(
         1,
         "",
@@ -59,11 +59,11 @@ fn check_finds_what_only_the_routing_table_refuses() {
 
 #[test]
 fn explain_needs_no_server_when_it_is_given_a_file() {
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     let text = folder.run(&["explain", "GET", "/orders?x=1", "-H", "A: b", "--file", "albacore.yaml"]);
     text.expect(
         0,
-        "listener HTTP:8080 of load balancer shop\n  \u{2713} rule default\nforward to target group worker",
+        "listener HTTP:8080 of load balancer shop\n  \u{2713} default rule matches\nforward to target group worker",
         "",
     );
     text.expect(0, "\"queryStringParameters\":{\"x\":\"1\"}", "");
@@ -97,7 +97,7 @@ fn explain_needs_no_server_when_it_is_given_a_file() {
 
 #[test]
 fn explain_asks_the_running_server() {
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     let none = folder.run(&["explain", "GET", "/"]);
     none.expect(1, "", "albacore up");
     none.expect(1, "", "--file");
@@ -135,7 +135,7 @@ fn explain_asks_the_running_server() {
 
 #[test]
 fn status_shows_the_running_server() {
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     folder.run(&["status"]).expect(
         1,
         "",
@@ -148,7 +148,7 @@ fn status_shows_the_running_server() {
     let json = folder.run(&["status", "--json"]).json();
     assert_eq!((&json["ready"], &json["revision"]), (&true.into(), &1.into()));
     // Found by its endpoint from anywhere else, too.
-    let elsewhere = Folder::new();
+    let elsewhere = new_folder();
     elsewhere
         .run(&["status", "--endpoint", &server.endpoint().to_string()])
         .expect(0, "ready", "");
@@ -156,7 +156,7 @@ fn status_shows_the_running_server() {
 
 #[test]
 fn doctor_tells_what_the_machine_can_do() {
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     let theirs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let publish = format!("8080:{}", theirs.local_addr().unwrap().port());
     let text = folder.run(&["doctor", "--publish", &publish]);
@@ -177,7 +177,7 @@ fn doctor_tells_what_the_machine_can_do() {
 
 #[test]
 fn help_teaches_by_example() {
-    let folder = Folder::new();
+    let folder = new_folder();
     for (args, example) in [
         (vec!["--help"], "albacore explain GET http://localhost:8080/orders/7"),
         (vec!["up", "--help"], "ALBACORE_DATA_DIR"),

@@ -1,10 +1,10 @@
 //! The endpoint of the real server.
 
-use crate::support::{Folder, receive, send};
+use crate::support::{receive, send, with_manifest, worker};
 
 #[test]
 fn web_pages_reach_nothing() {
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     let server = folder.up(&[]);
     let ask = |method: &str, lines: &str| {
         let body = "{\"url\":\"/\"}";
@@ -36,7 +36,7 @@ fn web_pages_reach_nothing() {
 
 #[test]
 fn aws_calls_get_an_honest_error() {
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     let server = folder.up(&[]);
     let call = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
                 Content-Length: 28\r\nConnection: close\r\n\r\nAction=DescribeLoadBalancers";
@@ -47,9 +47,9 @@ fn aws_calls_get_an_honest_error() {
 
 #[test]
 fn every_path_of_the_own_api_answers() {
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     let server = folder.up(&[]);
-    assert_eq!(server.worker().0, "a");
+    assert_eq!(worker(&server).0, "a");
     for name in [
         "health",
         "ready",

@@ -1,13 +1,15 @@
 //! Start, stop, and being killed.
 
-use crate::support::{Folder, Process, get, manifest, receive, repository, send};
-use rustix::process::{Pid, Signal};
+use crate::support::{
+    Process, function_of, get, manifest, new_folder, receive, repository, send, with_manifest, worker,
+};
+use rustix::process::Signal;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn the_hello_example_answers_and_logs() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let mut server = folder.up_with(&repository("examples/hello/albacore.yaml"), &[]);
     let url = server.listeners()[0].clone();
     assert_eq!(url, format!("http://localhost:{}/", server.socket(8080).port()));
@@ -46,14 +48,8 @@ fn the_hello_example_answers_and_logs() {
 
 #[test]
 fn a_stop_lets_requests_finish_and_refuses_new_ones() {
-    let folder = Folder::with_manifest("a", "");
-    assert!(
-        std::process::Command::new("mkfifo")
-            .arg(folder.path("gate"))
-            .status()
-            .unwrap()
-            .success()
-    );
+    let folder = with_manifest("a", "");
+    folder.make_pipe("gate");
     let mut server = folder.up(&[]);
     let listener = server.socket(8080);
     let slow = send(
@@ -76,14 +72,8 @@ fn a_stop_lets_requests_finish_and_refuses_new_ones() {
 
 #[test]
 fn a_second_interrupt_does_not_wait() {
-    let folder = Folder::with_manifest("a", "");
-    assert!(
-        std::process::Command::new("mkfifo")
-            .arg(folder.path("gate"))
-            .status()
-            .unwrap()
-            .success()
-    );
+    let folder = with_manifest("a", "");
+    folder.make_pipe("gate");
     let mut server = folder.up(&["--drain", "24h"]);
     let _slow = send(server.socket(8080), "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let function = function_of(&server.log_line("waiting"));
@@ -96,31 +86,31 @@ fn a_second_interrupt_does_not_wait() {
 
 #[test]
 fn being_killed_leaves_no_process_and_the_next_start_is_clean() {
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     let mut server = folder.up(&[]);
-    let function = Process::of(server.worker().1);
+    let function = Process::of(worker(&server).1);
     server.signal(Signal::KILL);
     assert_eq!(server.exit_code(), None);
     function.ended();
     // What it left is recognised, by commands and by the next server.
     folder.run(&["status"]).expect(1, "", "may have been killed");
     let server = folder.up(&[]);
-    assert_eq!(server.worker().0, "a");
+    assert_eq!(worker(&server).0, "a");
     folder.run(&["status"]).expect(0, "ready", "");
 }
 
 #[test]
 fn one_server_for_each_data_folder() {
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     let server = folder.up(&[]);
     let second = folder.run(&["up", "--endpoint", "127.0.0.1:0", "--publish", "8080:0"]);
     second.expect(1, "", &format!("process id {} ", server.pid().as_raw_nonzero()));
-    assert_eq!(server.worker().0, "a", "the first one is not disturbed");
+    assert_eq!(worker(&server).0, "a", "the first one is not disturbed");
 }
 
 #[test]
 fn a_manifest_with_mistakes_starts_nothing() {
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     folder.write(
         "albacore.yaml",
         &manifest("a", "    colour: red\n").replace("60s", "60 parsecs"),
@@ -135,7 +125,7 @@ fn a_manifest_with_mistakes_starts_nothing() {
 fn a_port_in_use_is_an_error_that_says_what_to_do() {
     let theirs = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = theirs.local_addr().unwrap();
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     let publish = format!("8080:{}", taken.port());
     let refused = folder.run(&["up", "--endpoint", "127.0.0.1:0", "--publish", &publish]);
     refused.expect(1, "", "in use by another process");
@@ -151,12 +141,12 @@ fn a_port_in_use_is_an_error_that_says_what_to_do() {
 
 #[test]
 fn an_ephemeral_server_leaves_nothing() {
-    let folder = Folder::with_manifest("a", "");
+    let folder = with_manifest("a", "");
     let mut server = folder.up(&["--ephemeral"]);
     let (_, status) = server.own_api("status");
     let data_dir = std::path::PathBuf::from(status["data_dir"].as_str().unwrap());
     assert_eq!(data_dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-    assert_eq!(server.worker().0, "a");
+    assert_eq!(worker(&server).0, "a");
     server.signal(Signal::TERM);
     assert_eq!(server.exit_code(), Some(0));
     assert!(!data_dir.exists() && !folder.path(".albacore").exists());
@@ -165,7 +155,7 @@ fn an_ephemeral_server_leaves_nothing() {
 #[test]
 fn certificates_of_the_local_authority_are_announced() {
     let rest = "      - { port: 8443, protocol: https, certificates: [{ domain: shop.localhost }], default: { forward: worker } }\n";
-    let folder = Folder::with_manifest("a", rest);
+    let folder = with_manifest("a", rest);
     let server = folder.up(&["--publish", "8443:0", "--access-log", "off"]);
     let (listeners, socket) = (server.listeners().to_vec(), server.socket(8443));
     assert!(
@@ -177,9 +167,4 @@ fn certificates_of_the_local_authority_are_announced() {
     assert!(status["access_log"].is_null() && !folder.path(".albacore/access.log").exists());
     // Somebody who speaks no TLS is told so.
     assert_eq!(get(socket, "/").0, 400);
-}
-
-fn function_of(line: &serde_json::Value) -> Process {
-    let pid = line["line"].as_str().and_then(|line| line.split(' ').nth(1)).unwrap();
-    Process::of(Pid::from_raw(pid.parse().unwrap()).unwrap())
 }

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod breaking;
+mod changing;
 mod commands;
 mod endpoint;
 mod lifecycle;

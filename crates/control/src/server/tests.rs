@@ -13,8 +13,8 @@ struct Facts {
 const PROBE: GaugeFamily<0> = GaugeFamily::new("albacore_probe", "A number.", []);
 
 impl Source for Facts {
-    fn is_ready(&self) -> bool {
-        self.ready
+    fn obstacle(&self) -> Option<&'static str> {
+        (!self.ready).then_some("a test")
     }
 
     fn status(&self) -> Status {
@@ -23,6 +23,7 @@ impl Source for Facts {
             pid: 7,
             uptime_secs: 1,
             ready: self.ready,
+            obstacle: self.obstacle().map(str::to_owned),
             revision: 3,
             endpoint: self.endpoint,
             manifest: "albacore.yaml".into(),

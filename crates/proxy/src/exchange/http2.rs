@@ -38,6 +38,11 @@ const LATE_REQUESTS_MAX: u32 = 1000;
 const GOODBYE: Duration = Duration::from_secs(5);
 /// Bytes that are read and dropped after the end, so that closing does not destroy answers on their way.
 const LINGER_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of an unread body that are read and dropped, and how long that may take, in all and between two pieces. A stream
+/// that is reset instead loses its answer in some clients (curl 7.88).
+const SKIPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
+const SKIP: Duration = Duration::from_secs(2);
+const SKIP_PAUSE: Duration = Duration::from_millis(250);
 /// What h2 takes of header fields, counted its way. More than ALB does, so that it is our 400 that answers; beyond this
 /// h2 answers 431 by itself or ends the connection.
 const HEADERS_BYTES_MAX: u32 = 128 * 1024;
@@ -202,7 +207,7 @@ fn serve_stream(core: &Rc<Core>, shared: &Rc<Shared>, request: Request<RecvStrea
         bytes,
         body,
         respond,
-        sending: None,
+        answer: None,
     };
     let core = core.clone();
     // Owned by the connection in effect: h2 fails its reads and writes when the connection ends.
@@ -212,7 +217,7 @@ fn serve_stream(core: &Rc<Core>, shared: &Rc<Shared>, request: Request<RecvStrea
         } else if let Next::Forward(forwarding) = handler::begin(&core, &listener, &mut stream) {
             handler::forward(&core, &listener, &mut stream, forwarding).await;
         }
-        stream.send_body().await;
+        stream.finish().await;
     });
 }
 
@@ -257,15 +262,32 @@ struct Stream {
     is_head: bool,
     body: RecvStream,
     respond: SendResponse<Bytes>,
-    sending: Option<(SendStream<Bytes>, Bytes)>,
+    answer: Option<(Response<()>, Bytes)>,
 }
 
 impl Stream {
-    /// Sends the body as the client's window allows, within the idle timeout.
-    async fn send_body(&mut self) {
-        let Some((mut stream, mut body)) = self.sending.take() else {
+    /// Sends the answer and reads what is left of the request. A client that is told of an error stops sending; any other
+    /// goes on to the end of its body, and some of them (curl 7.88) hang when the answer ends before that.
+    async fn finish(&mut self) {
+        let Some((response, body)) = self.answer.take() else {
             return;
         };
+        let is_error = response.status().as_u16() >= 400;
+        if !is_error {
+            self.skip_body().await;
+        }
+        if let Ok(stream) = self.respond.send_response(response, body.is_empty())
+            && !body.is_empty()
+        {
+            self.send_body(stream, body).await;
+        }
+        if is_error {
+            self.skip_body().await;
+        }
+    }
+
+    /// Sends the body as the client's window allows, within the idle timeout.
+    async fn send_body(&mut self, mut stream: SendStream<Bytes>, mut body: Bytes) {
         stream.reserve_capacity(body.len());
         self.timer.set(Instant::now(), self.shared.idle_timeout.get());
         while !body.is_empty() {
@@ -282,6 +304,25 @@ impl Stream {
                 return;
             }
             self.timer.set(Instant::now(), self.shared.idle_timeout.get());
+        }
+    }
+
+    async fn skip_body(&mut self) {
+        if self.body.is_end_stream() {
+            return;
+        }
+        let (mut skipped, mut now) = (0, Instant::now());
+        let end = now + SKIP;
+        while skipped <= SKIPPED_BYTES_MAX {
+            self.timer.set(now, SKIP_PAUSE.min(end - now));
+            let data = poll_fn(|cx| match self.body.poll_data(cx) {
+                Poll::Pending if self.timer.expired(cx) => Poll::Ready(None),
+                other => other,
+            });
+            let Some(Ok(data)) = data.await else { return };
+            let _ = self.body.flow_control().release_capacity(data.len());
+            skipped += data.len();
+            now = Instant::now().min(end);
         }
     }
 
@@ -348,11 +389,7 @@ impl Exchange for Stream {
             Bytes::new()
         };
         work.record.sent_bytes = (head_bytes + body.len()) as u64;
-        if let Ok(stream) = self.respond.send_response(response, body.is_empty())
-            && !body.is_empty()
-        {
-            self.sending = Some((stream, body));
-        }
+        self.answer = Some((response, body));
     }
 }
 

@@ -28,7 +28,8 @@ pub fn check_state(state: &State) -> Result<(), AloneError> {
     compile(state).map(drop)
 }
 
-/// What would happen to a request if this state were served, every listener on its own port.
+/// What would happen to a request if this state were served, every listener on its own port. What a stickiness cookie says only the
+/// proxy knows that made it.
 ///
 /// # Errors
 /// See [`AloneError`].
@@ -38,6 +39,7 @@ pub fn explain_state(state: &State, question: &Question) -> Result<Explanation, 
         &table,
         question,
         |port| port,
+        None,
         getrandom::u64().unwrap_or_default(),
     )?)
 }

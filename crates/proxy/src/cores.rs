@@ -260,7 +260,8 @@ impl Proxy {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let socket_port = |port: u16| sockets.get(&port).map_or(port, SocketAddr::port);
-        explain::explain(&table, question, socket_port, getrandom::u64().unwrap_or_default())
+        let (key, seed) = (&self.inner.shared.cookie_key, getrandom::u64().unwrap_or_default());
+        explain::explain(&table, question, socket_port, Some(key), seed)
     }
 
     /// The listeners that are open.

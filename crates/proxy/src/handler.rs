@@ -17,7 +17,7 @@ use crate::trace;
 use crate::view::View;
 use bytes::Bytes;
 use http1::desync::{self, Mode, Verdict};
-use http1::{Edits, FramingError, KnownName, Version};
+use http1::{Edits, Framing, FramingError, KnownName, Version};
 use invoke::{Invocation, InvokeOutcome, InvokeRefusal};
 use model::RuleArn;
 use model::elb::load_balancer::DesyncMode;
@@ -283,6 +283,12 @@ async fn call_function<E: Exchange>(
     let Some(function) = forwarding.group.function.clone() else {
         return Err(failure(503, "", Side::Client));
     };
+    // What the head announces need not be waited for.
+    if let Ok(Framing::Length(length)) = http1::framing(view.head, view.bytes)
+        && length > lambda::LIMIT_BYTES as u64
+    {
+        return Err(failure(413, "LambdaRequestTooLarge", Side::Function));
+    }
     let started = record.start;
     let mut body = Body::new(core, lambda::LIMIT_BYTES);
     exchange.read_body(&mut body).await.map_err(|problem| match problem {

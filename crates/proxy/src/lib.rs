@@ -67,7 +67,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(60),
             handshake_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(30),
-            body_bytes_max: 512 * 1024 * 1024,
+            body_bytes_max: 256 * 1024 * 1024,
             kept_requests: 1000,
         }
     }

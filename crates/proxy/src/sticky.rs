@@ -81,15 +81,26 @@ pub(crate) enum Binding {
 
 /// Reads the client's binding; `AWSALBTGCORS` wins over `AWSALBTG`.
 pub(crate) fn binding(view: &View<'_>, key: &CookieKey, rule: &RuleArn, duration: Duration, now: Wall) -> Binding {
-    let Some(value) = cookie(view, CORS_NAME).or_else(|| cookie(view, NAME)) else {
-        return Binding::None;
+    let value = match presented(view) {
+        Ok(Some(value)) => value,
+        Ok(None) => return Binding::None,
+        Err(UrlEncoded) => return Binding::Invalid,
     };
-    if value.contains(&b'%') {
-        return Binding::Invalid;
-    }
     match key.open(rule, value) {
         Some((issued, group)) if now.secs() <= issued.saturating_add(duration.as_secs()) => Binding::Group(group),
         _ => Binding::None,
+    }
+}
+
+/// A cookie whose value is URL-encoded, which ours never are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UrlEncoded;
+
+/// The value of the client's cookie, if there is one, not opened.
+pub(crate) fn presented<'a>(view: &View<'a>) -> Result<Option<&'a [u8]>, UrlEncoded> {
+    match cookie(view, CORS_NAME).or_else(|| cookie(view, NAME)) {
+        Some(value) if value.contains(&b'%') => Err(UrlEncoded),
+        value => Ok(value),
     }
 }
 

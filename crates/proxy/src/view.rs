@@ -43,7 +43,10 @@ impl<'a> View<'a> {
     /// The host the request is for: an absolute-form target names it, otherwise the first `Host`. Source: ALB 4.6,
     /// RFC 9112, 3.2.2.
     pub(crate) fn host(&self) -> Option<&'a [u8]> {
-        self.target.authority.or_else(|| self.head.host(self.bytes))
+        self.target
+            .authority
+            .map(without_user)
+            .or_else(|| self.head.host(self.bytes))
     }
 
     /// Bytes of all header lines, without the request line.
@@ -59,6 +62,11 @@ impl<'a> View<'a> {
                 .first(KnownName::ContentType)
                 .is_some_and(|value| value.starts_with(b"application/grpc"))
     }
+}
+
+/// An authority without `user:password@`, which is no part of a host and nobody's business further on.
+fn without_user(authority: &[u8]) -> &[u8] {
+    authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default()
 }
 
 impl routing::RequestHead for View<'_> {

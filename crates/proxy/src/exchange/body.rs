@@ -3,10 +3,15 @@
 use super::BodyFailure;
 use crate::core::Core;
 
+/// The least room a body takes.
+const FIRST_BYTES: usize = 1024;
+
 /// A body on its way into memory. Its bytes count against the core's bound until it is dropped.
 pub(crate) struct Body<'a> {
     core: &'a Core,
     bytes: Vec<u8>,
+    /// What of the core's bound this body takes up.
+    counted: usize,
     max: usize,
 }
 
@@ -16,6 +21,7 @@ impl<'a> Body<'a> {
         Self {
             core,
             bytes: Vec::new(),
+            counted: 0,
             max,
         }
     }
@@ -25,11 +31,19 @@ impl<'a> Body<'a> {
         if data.len() > self.max - self.bytes.len() {
             return Err(BodyFailure::TooLarge);
         }
-        let held = self.core.held_body_bytes.get() + data.len();
-        if held > self.core.shared.limits.body_bytes_max {
-            return Err(BodyFailure::NoRoom);
+        // Room is taken in steps that double, and it is the room that counts.
+        let wanted = (self.bytes.len() + data.len())
+            .next_power_of_two()
+            .clamp(FIRST_BYTES, self.max.max(FIRST_BYTES));
+        if wanted > self.bytes.capacity() {
+            let held = self.core.held_body_bytes.get() + wanted - self.counted;
+            if held > self.core.shared.limits.body_bytes_max {
+                return Err(BodyFailure::NoRoom);
+            }
+            self.core.held_body_bytes.set(held);
+            self.counted = wanted;
+            self.bytes.reserve_exact(wanted - self.bytes.len());
         }
-        self.core.held_body_bytes.set(held);
         self.bytes.extend_from_slice(data);
         Ok(())
     }
@@ -43,6 +57,6 @@ impl<'a> Body<'a> {
 impl Drop for Body<'_> {
     fn drop(&mut self) {
         let held = &self.core.held_body_bytes;
-        held.set(held.get() - self.bytes.len());
+        held.set(held.get() - self.counted);
     }
 }

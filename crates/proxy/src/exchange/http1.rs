@@ -26,8 +26,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const JOINED_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of an unread body that are read and dropped to keep a connection usable.
 const SKIPPED_BYTES_MAX: u64 = 1024 * 1024;
-/// Bytes that are read and dropped after the last answer, so that closing does not destroy it on its way.
-const LINGER_BYTES_MAX: usize = 256 * 1024;
+/// Bytes that are read and dropped after the last answer, so that closing does not destroy it on its way: many clients
+/// look for an answer only when they have sent their body.
+const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long that may take.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -183,10 +184,9 @@ impl Connection {
                 Event::Bytes => {}
                 Event::TimedOut if !idle => return Found::Refused(408),
                 Event::TimedOut | Event::Draining => return Found::Nothing,
-                Event::Eof => {
-                    self.state.eof = idle;
-                    return Found::Nothing;
-                }
+                // Half a request: whoever has only stopped sending still reads why it is refused.
+                Event::Eof if !idle => return Found::Refused(400),
+                Event::Eof => return Found::Nothing,
             }
         }
     }
@@ -287,7 +287,11 @@ impl Connection {
             || !http1::keep_alive(&work.head, head);
         // A client that did not ask for it may have sent more already.
         self.state.unread = verdict == Verdict::AllowThenClose || self.read_at >= self.keep_alive_until;
-        if http1::expects_continue(&work.head, head) && !work.body.is_done() && work.input.rest().is_empty() {
+        if framing == Framing::Chunked && !is_readable(&work.body, work.input.rest()) {
+            self.refuse(&listener, 400);
+            return None;
+        }
+        if http1::expects_continue(&work.head, head) {
             http1::write_continue(&mut work.output);
         }
         match handler::begin(&core, &listener, self) {
@@ -491,6 +495,19 @@ impl Connection {
     }
 }
 
+/// Whether what has arrived of a body can be read. What is answered without its body must not be answered 200 when the
+/// body is malformed. Source: ALB 4.9, "malformed chunk".
+fn is_readable(body: &BodyDecoder, mut arrived: &[u8]) -> bool {
+    let mut probe = body.clone();
+    while !arrived.is_empty() && !probe.is_done() {
+        match probe.decode(arrived) {
+            Ok(decoded) => arrived = &arrived[decoded.consumed..],
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
 impl Exchange for Connection {
     fn parts(&mut self) -> (View<'_>, &mut Record) {
         let core = &self.core;
@@ -527,6 +544,10 @@ impl Exchange for Connection {
                     return Poll::Pending; // read on when this request is done
                 }
                 match ready!(self.poll_fill(cx, true)) {
+                    // With more requests in hand the client has only stopped sending: they are answered.
+                    Event::Eof if self.work.as_ref().is_some_and(|work| !work.input.rest().is_empty()) => {
+                        return Poll::Pending;
+                    }
                     Event::Eof => return Poll::Ready(()),
                     Event::Bytes => {}
                     // A target may take longer than the idle timeout. Source: ALB 3.1.

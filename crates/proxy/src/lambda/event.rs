@@ -3,6 +3,7 @@
 use crate::reply::HeaderLine;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::collections::HashMap;
 
 /// What an event is made of. Everything is raw: as received, or as the rule's transforms made it.
 #[derive(Debug)]
@@ -82,20 +83,20 @@ pub(crate) fn write(mut parts: EventParts<'_>, out: &mut Vec<u8>) -> Result<(), 
 fn map(pairs: &[(&[u8], &[u8])], multi_value: bool, out: &mut Vec<u8>) -> Result<(), NotUtf8> {
     out.push(b'{');
     let mut first = true;
-    let mut seen = Seen::new(pairs);
-    for (at, (key, value)) in pairs.iter().enumerate() {
-        if !seen.is_first(at, key) {
-            continue;
+    let mut values = Vec::new();
+    let mut groups = Groups::of(pairs);
+    for (at, (key, _)) in pairs.iter().enumerate() {
+        if !groups.values(pairs, at, &mut values) {
+            continue; // an earlier pair has the key and brought this value along
         }
         if !std::mem::take(&mut first) {
             out.push(b',');
         }
         string(key, out)?;
         out.push(b':');
-        let same = || pairs[at..].iter().filter(|(other, _)| other == key);
         if multi_value {
             out.push(b'[');
-            for (position, (_, value)) in same().enumerate() {
+            for (position, value) in values.iter().enumerate() {
                 if position > 0 {
                     out.push(b',');
                 }
@@ -103,32 +104,57 @@ fn map(pairs: &[(&[u8], &[u8])], multi_value: bool, out: &mut Vec<u8>) -> Result
             }
             out.push(b']');
         } else {
-            string(same().next_back().map_or(*value, |(_, value)| value), out)?;
+            string(values.last().copied().unwrap_or_default(), out)?;
         }
     }
     out.push(b'}');
     Ok(())
 }
 
-/// Finds keys that occurred before. Few keys are compared one by one; many, as only a hostile client sends, are hashed.
-struct Seen<'a> {
-    hashed: Option<std::collections::HashSet<&'a [u8]>>,
-    keys: Vec<&'a [u8]>,
+/// Pairs up to which keys are compared one by one.
+const FEW: usize = 64;
+
+/// Brings the values of equal keys together. Few pairs are searched; many, as only a hostile client sends, are hashed, so
+/// that their cost stays in proportion to their number.
+enum Groups<'a> {
+    Few,
+    Many(HashMap<&'a [u8], Vec<&'a [u8]>>),
 }
 
-impl<'a> Seen<'a> {
-    fn new(pairs: &[(&'a [u8], &'a [u8])]) -> Self {
-        let hashed = (pairs.len() > 64).then(std::collections::HashSet::new);
-        Self {
-            hashed,
-            keys: pairs.iter().map(|(key, _)| *key).collect(),
+impl<'a> Groups<'a> {
+    fn of(pairs: &[(&'a [u8], &'a [u8])]) -> Self {
+        if pairs.len() <= FEW {
+            return Self::Few;
         }
+        let mut groups: HashMap<&[u8], Vec<&[u8]>> = HashMap::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            groups.entry(key).or_default().push(value);
+        }
+        Self::Many(groups)
     }
 
-    fn is_first(&mut self, at: usize, key: &'a [u8]) -> bool {
-        match &mut self.hashed {
-            Some(seen) => seen.insert(key),
-            None => !self.keys[..at].contains(&key),
+    /// Fills `values` with those of the key at `at`, in order. `false` when an earlier pair has the key.
+    fn values(&mut self, pairs: &[(&'a [u8], &'a [u8])], at: usize, values: &mut Vec<&'a [u8]>) -> bool {
+        let key = pairs[at].0;
+        match self {
+            Self::Few if pairs[..at].iter().any(|(other, _)| *other == key) => false,
+            Self::Few => {
+                values.clear();
+                values.extend(
+                    pairs[at..]
+                        .iter()
+                        .filter(|(other, _)| *other == key)
+                        .map(|(_, value)| value),
+                );
+                true
+            }
+            Self::Many(groups) => match groups.remove(key) {
+                Some(group) => {
+                    *values = group;
+                    true
+                }
+                None => false,
+            },
         }
     }
 }

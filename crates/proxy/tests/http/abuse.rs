@@ -271,7 +271,7 @@ fn a_port_may_be_closed_and_opened_again_at_once() {
 #[test]
 fn bodies_that_are_held_together_are_bounded() {
     let limits = Limits {
-        body_bytes_max: 1000,
+        body_bytes_max: 3000,
         ..Limits::default()
     };
     let server = Setup {
@@ -292,9 +292,9 @@ fn bodies_that_are_held_together_are_bounded() {
         ))
     };
     // The first body is held as soon as a second one finds no room beside it.
-    until("the first body is held", || post(300).status == 503);
+    until("the first body is held", || post(1200).status == 503);
     assert_eq!(post(100).status, 200);
     first.send(b"x");
     assert_eq!(first.response().json()["body"].as_str().map(str::len), Some(801));
-    assert_eq!(post(900).status, 200);
+    assert_eq!(post(2000).status, 200);
 }

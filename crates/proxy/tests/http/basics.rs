@@ -226,3 +226,72 @@ fn a_location_that_is_too_long() {
     assert_eq!((response.status, response.body.len()), (507, 140));
     assert_eq!(server.counter("albacore_proxy_redirect_url_limit_exceeded_total"), 1.0);
 }
+
+// ALB-H-051: a malformed chunk answers 400 and closes
+#[test]
+fn a_malformed_body_is_refused_even_when_nobody_wants_it() {
+    let server = Setup::default().start();
+    for chunk in [
+        "zz\r\nabc\r\n0\r\n\r\n",
+        "-1\r\n",
+        "0x1\r\na\r\n",
+        "10000000000000000\r\n",
+        "1\na\n0\n\n",
+    ] {
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let mut client = server.connect();
+        client.send(format!("{head}{chunk}").as_bytes());
+        let response = client.response();
+        assert_eq!(
+            (response.status, response.header("connection")),
+            (400, Some("close")),
+            "{chunk:?}"
+        );
+        assert_eq!(client.rest(), b"", "{chunk:?}");
+    }
+}
+
+#[test]
+fn half_a_head_is_refused_and_logged() {
+    let server = Setup::default().start();
+    let mut client = server.connect();
+    client.send(b"GET /a HTTP/1.1\r\nHos");
+    client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(client.response().status, 400);
+    let log = server.log();
+    assert_eq!((log.len(), log[0][8].as_str()), (1, "400"));
+}
+
+#[test]
+fn expect_is_answered_without_looking_at_the_length() {
+    let server = Setup::default().start();
+    for rest in ["Content-Length: 0\r\n\r\n", "Content-Length: 2\r\n\r\nhi", "\r\n"] {
+        let mut client = server.connect();
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{rest}").as_bytes());
+        assert_eq!(
+            (client.response().status, client.response().status),
+            (100, 200),
+            "{rest:?}"
+        );
+    }
+}
+
+#[test]
+fn what_was_sent_whole_is_answered_after_a_half_close() {
+    let server = Setup::lambda(false, echo())
+        .rule(1, vec![path(&["/fixed"])], fixed(200, "fixed"))
+        .start();
+    let mut client = server.connect();
+    client.send(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /fixed HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(client.response().json()["path"], "/a");
+    assert_eq!(client.response().text(), "fixed");
+    assert_eq!(server.log().len(), 2);
+}
+
+#[test]
+fn user_and_password_of_an_absolute_target_go_nowhere() {
+    let server = Setup::lambda(false, echo()).start();
+    let response = server.ask("GET http://user:secret@Shop.example/a HTTP/1.1\r\nHost: other\r\n\r\n");
+    assert_eq!(response.json()["headers"]["host"], "shop.example:8080");
+}

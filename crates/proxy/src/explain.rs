@@ -9,14 +9,15 @@ pub use question::{ExplainError, Question};
 use crate::clock::Wall;
 use crate::connection::{Peer, TlsFacts};
 use crate::handler;
+use crate::lambda::LIMIT_BYTES;
 use crate::record::Record;
 use crate::reply::Reply;
 use crate::sticky::{self, Binding, CookieKey, UrlEncoded};
 use crate::table::{Group, ListenerEntry, Scheme, Table};
 use crate::trace::Random;
 use crate::view::View;
-use http1::RequestHead;
 use http1::desync::Reason;
+use http1::{Framing, RequestHead};
 use model::RuleArn;
 use question::Url;
 use refusal::Refusal;
@@ -133,7 +134,7 @@ pub struct ExplainedGroup {
     /// Its chance, 0 to 1.
     pub share: f64,
     /// The client's stickiness cookie chose it. Source: ALB 5.4.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bound_by_cookie: bool,
     /// The function's ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,11 +148,6 @@ pub struct ExplainedGroup {
     /// `error_reason` of the access log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<&'static str>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// Explains a question by the table. `socket_port` tells which socket port a listener port is published on. Without a
@@ -365,7 +361,7 @@ impl Asked<'_> {
             instead(400, "LambdaWebsocketNotSupported");
         } else if group.function.is_none() {
             instead(503, "");
-        } else if body.len() > crate::lambda::LIMIT_BYTES {
+        } else if body.len() > LIMIT_BYTES || announces_more(view) {
             instead(413, "LambdaRequestTooLarge");
         } else {
             let mut id = Vec::new();
@@ -383,6 +379,11 @@ impl Asked<'_> {
         }
         explained
     }
+}
+
+/// The head alone says that the body is too large for a function.
+fn announces_more(view: &View<'_>) -> bool {
+    matches!(http1::framing(view.head, view.bytes), Ok(Framing::Length(length)) if length > LIMIT_BYTES as u64)
 }
 
 /// A forward for which no group is chosen.

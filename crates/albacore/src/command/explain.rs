@@ -105,6 +105,8 @@ struct Explained {
     load_balancer: String,
     protocol: String,
     port: u16,
+    classification: Option<String>,
+    classification_reason: Option<String>,
     rules: Vec<Rule>,
     action: Action,
 }
@@ -121,6 +123,10 @@ struct Action {
     #[serde(rename = "type")]
     kind: String,
     status: Option<u16>,
+    /// What is wrong with a refused request.
+    why: Option<String>,
+    error_reason: Option<String>,
+    stickiness_cookie: Option<String>,
     content_type: Option<String>,
     body: Option<String>,
     location: Option<String>,
@@ -135,6 +141,8 @@ struct Action {
 struct Group {
     arn: String,
     share: f64,
+    #[serde(default)]
+    bound_by_cookie: bool,
     function: Option<String>,
     /// Shown as it is: byte for byte what the function gets.
     event: Option<Box<RawValue>>,
@@ -150,6 +158,9 @@ impl Explained {
             self.port,
             self.load_balancer
         );
+        if let (Some(class), Some(reason)) = (&self.classification, &self.classification_reason) {
+            let _ = writeln!(text, "desync class: {class} ({reason})");
+        }
         for rule in &self.rules {
             let name = match rule.priority.as_str() {
                 "default" => "default rule".to_owned(),
@@ -169,7 +180,10 @@ impl Action {
     fn describe(&self, text: &mut String) {
         let status = self.status.unwrap_or_default();
         let _ = match self.kind.as_str() {
-            "refused" => writeln!(text, "refused before any rule: {status}"),
+            "refused" => {
+                let why = self.why.as_deref().unwrap_or("no reason is given");
+                writeln!(text, "refused before any rule: {status}, {why}")
+            }
             "fixed-response" => {
                 let (content_type, body) = (self.content_type.as_deref(), self.body.as_deref());
                 writeln!(
@@ -204,6 +218,13 @@ impl Action {
                 {
                     let _ = writeln!(text, "transform status: {status}");
                 }
+                if let Some(cookie) = &self.stickiness_cookie {
+                    let _ = writeln!(text, "stickiness cookie: {cookie}");
+                }
+                if self.status.is_some() {
+                    let reason = in_brackets(self.error_reason.as_deref());
+                    let _ = writeln!(text, "no target group is chosen; the answer is {status}{reason}");
+                }
                 self.target_groups.iter().try_for_each(|group| group.describe(text))
             }
         };
@@ -215,7 +236,9 @@ impl Group {
         // `arn:...:targetgroup/NAME/ID`
         let name = self.arn.split('/').nth(1).unwrap_or(&self.arn);
         write!(text, "forward to target group {name}")?;
-        if self.share < 1.0 {
+        if self.bound_by_cookie {
+            text.push_str(", bound to it by the stickiness cookie");
+        } else if self.share < 1.0 {
             write!(text, " for {:.0} % of requests", self.share * 100.0)?;
         }
         if let Some(function) = &self.function {
@@ -223,11 +246,7 @@ impl Group {
         }
         text.push('\n');
         if let Some(status) = self.status {
-            let reason = self
-                .error_reason
-                .as_ref()
-                .map(|reason| format!(" ({reason})"))
-                .unwrap_or_default();
+            let reason = in_brackets(self.error_reason.as_deref());
             writeln!(text, "the function is not invoked; the answer is {status}{reason}")?;
         }
         if let Some(event) = &self.event {
@@ -237,6 +256,10 @@ impl Group {
     }
 }
 
+fn in_brackets(reason: Option<&str>) -> String {
+    reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,6 +267,7 @@ mod tests {
     #[test]
     fn an_explanation_is_shown_with_the_exact_event() {
         let json = r#"{"listener":"l","load_balancer":"shop","protocol":"http","port":80,
+            "classification":"Acceptable","classification_reason":"SpaceInUri",
             "rules":[{"priority":"10","arn":"r","matched":false,"failed_condition":"path-pattern","why":"/a is not /b"},
                      {"priority":"default","arn":"d","matched":true}],
             "action":{"type":"forward","transform_status":"-","target_groups":[
@@ -251,8 +275,8 @@ mod tests {
                  "function":"arn:aws:lambda:r:1:function:orders","event":{"b": 1,"a":"\u00fc"}},
                 {"arn":"arn:aws:elasticloadbalancing:r:1:targetgroup/none/02","share":0.75,"status":503}]}}"#;
         let explained: Explained = serde_json::from_str(json).unwrap();
-        let expected = "listener HTTP:80 of load balancer shop\n  \u{2717} rule 10: path-pattern: /a is not /b\n  \
-            \u{2713} rule default\nforward to target group orders for 25 % of requests, function orders\nevent:\n\
+        let expected = "listener HTTP:80 of load balancer shop\ndesync class: Acceptable (SpaceInUri)\n  \u{2717} rule 10: /a is not /b\n  \
+            \u{2713} default rule matches\nforward to target group orders for 25 % of requests, function orders\nevent:\n\
             {\"b\": 1,\"a\":\"\\u00fc\"}\nforward to target group none for 75 % of requests\n\
             the function is not invoked; the answer is 503\n";
         assert_eq!(explained.for_people(), expected);
@@ -266,12 +290,36 @@ mod tests {
             text
         };
         assert_eq!(
-            action(r#"{"type":"refused","status":400}"#),
-            "refused before any rule: 400\n"
+            action(r#"{"type":"refused","status":400,"why":"the request has 2 Host headers"}"#),
+            "refused before any rule: 400, the request has 2 Host headers\n"
         );
         let redirect = action(r#"{"type":"redirect","status":301,"location":"https://a:443/"}"#);
         assert_eq!(redirect, "redirect: 301 https://a:443/\n");
         let fixed = action(r#"{"type":"fixed-response","status":404,"content_type":"text/plain","body":"no"}"#);
         assert_eq!(fixed, "fixed response: 404 text/plain\nno\n");
+    }
+
+    #[test]
+    fn what_a_stickiness_cookie_does_is_shown() {
+        let forward = |json: &str| {
+            let mut text = String::new();
+            let json = format!(r#"{{"type":"forward",{json}}}"#);
+            serde_json::from_str::<Action>(&json).unwrap().describe(&mut text);
+            text
+        };
+        assert_eq!(
+            forward(r#""status":500,"error_reason":"AWSALBTGCookieInvalid","target_groups":[]"#),
+            "no target group is chosen; the answer is 500 (AWSALBTGCookieInvalid)\n"
+        );
+        assert_eq!(
+            forward(r#""target_groups":[{"arn":"a:targetgroup/red/01","share":1.0,"bound_by_cookie":true}]"#),
+            "forward to target group red, bound to it by the stickiness cookie\n"
+        );
+        assert_eq!(
+            forward(
+                r#""stickiness_cookie":"cannot be read","target_groups":[{"arn":"a:targetgroup/red/01","share":0.5}]"#
+            ),
+            "stickiness cookie: cannot be read\nforward to target group red for 50 % of requests\n"
+        );
     }
 }

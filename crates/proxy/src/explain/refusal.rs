@@ -53,12 +53,11 @@ fn why_blocked(view: &View<'_>, listener: &ListenerEntry, classification: Classi
         DesyncMode::Defensive => (Mode::Defensive, "defensive"),
         DesyncMode::Strictest => (Mode::Strictest, "strictest"),
     };
-    match (classification.reason, http1::framing(view.head, view.bytes)) {
-        (reason, Err(error)) if mode.verdict(classification.class) != Verdict::Block || reason.is_none() => {
-            error.to_string()
-        }
-        (reason, _) => {
-            let (class, reason) = (classification.class.as_str(), reason.map_or("-", Reason::as_str));
+    let Classification { class, reason } = classification;
+    match http1::framing(view.head, view.bytes) {
+        Err(error) if mode.verdict(class) != Verdict::Block => error.to_string(),
+        _ => {
+            let (class, reason) = (class.as_str(), reason.map_or("-", Reason::as_str));
             format!("the request is classified {class} ({reason}), which desync mitigation mode {name} blocks")
         }
     }

@@ -152,6 +152,19 @@ fn questions() -> Vec<Question> {
             "",
         ),
         question("GET", "http://shop.example:8080/", &[("Content-Length", "0")], ""),
+        question("GET", "http://shop.example:8080/a b?c d", &[], ""),
+        question("GET", "http://shop.example:8080/a HTTP/1.0", &[], ""),
+        question("GET", "http://shop.example:8080/ü\"<>\\^`{|}", &[], ""),
+        question("GET", "http://shop.example:8080/a\tb", &[], ""),
+        question("G(T", "http://shop.example:8080/", &[], ""),
+        question("CONNECT", "http://shop.example:8080/", &[], ""),
+        question("POST", "http://shop.example:8080/", &[("Content_Length", "1")], ""),
+        question(
+            "POST",
+            "http://shop.example:8080/",
+            &[("Content-Length", "1048577")],
+            "",
+        ),
         question("GET", &format!("http://shop.example:8080/{long}"), &[], ""),
         question("GET", "http://shop.example:8080/", &[("X-Long", &long)], ""),
     ]
@@ -164,7 +177,7 @@ fn explanations_agree_with_traffic() {
         let server = rules(&seen)
             .attribute("routing.http.desync_mitigation_mode", mode)
             .start();
-        let mut rules_of = Vec::new();
+        let (mut rules_of, mut classes) = (Vec::new(), Vec::new());
         for question in questions() {
             let asked = seen.count();
             let explained = serde_json::to_value(server.proxy.explain(&question).unwrap()).unwrap();
@@ -222,6 +235,8 @@ fn explanations_agree_with_traffic() {
                     }
                 }
             }
+            let class = |name: &str| explained[name].as_str().unwrap_or("-").to_owned();
+            classes.push([class("classification"), class("classification_reason")]);
             let matched = explained["rules"].as_array().unwrap().last();
             rules_of.push(match matched {
                 None => "-".to_owned(),
@@ -231,8 +246,11 @@ fn explanations_agree_with_traffic() {
                 }
             });
         }
-        let logged: Vec<_> = server.log().into_iter().map(|line| line[20].clone()).collect();
+        let log = server.log();
+        let logged: Vec<_> = log.iter().map(|line| line[20].clone()).collect();
         assert_eq!(rules_of, logged, "{mode}");
+        let logged: Vec<_> = log.iter().map(|line| [line[27].clone(), line[28].clone()]).collect();
+        assert_eq!(classes, logged, "{mode}");
     }
 }
 
@@ -299,6 +317,181 @@ fn a_path_alone_and_the_port_of_the_socket() {
     );
 }
 
+/// Method, path and headers; status and sentence.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], u16, &'a str);
+
+#[test]
+fn refusals_say_what_is_wrong() {
+    let server = rules(&Seen::default()).start();
+    let long = "x".repeat(17_000);
+    let addresses = "1,".repeat(31);
+    let lines: Vec<_> = (0..5).map(|_| ("X-Long", &long[..16_000])).collect();
+    let cases: [Case<'_>; 10] = [
+        ("TRACE", "/", &[], 405, "TRACE is not allowed"),
+        ("CONNECT", "/", &[], 400, "CONNECT is not allowed"),
+        (
+            "GET",
+            "/",
+            &[("Host", "a"), ("Host", "b")],
+            400,
+            "the request has 2 Host headers",
+        ),
+        (
+            "GET",
+            "/",
+            &[("X-Forwarded-For", &addresses)],
+            463,
+            "X-Forwarded-For has 31 addresses, and 30 are allowed",
+        ),
+        (
+            "POST",
+            "/",
+            &[("Content-Length", "x")],
+            400,
+            "the request is classified Severe (BadContentLength), which desync mitigation mode defensive blocks",
+        ),
+        (
+            "POST",
+            "/",
+            &[("Transfer-Encoding", "gzip")],
+            501,
+            "the transfer coding is not supported",
+        ),
+        (
+            "POST",
+            "/",
+            &[("Transfer-Encoding", "chunked, identity")],
+            400,
+            "chunked is not the last transfer coding",
+        ),
+        ("GET", &long, &[], 414, "the request line has more than 16384 bytes"),
+        (
+            "GET",
+            "/",
+            &[("X-Long", &long)],
+            400,
+            "a header line has more than 16383 bytes",
+        ),
+        (
+            "GET",
+            "/",
+            &lines,
+            400,
+            "the headers have together more than 65536 bytes",
+        ),
+    ];
+    for (method, url, headers, status, why) in cases {
+        let url = format!("http://shop.example:8080/{}", url.trim_start_matches('/'));
+        let question = question(method, &url, headers, "");
+        let explained = serde_json::to_value(server.proxy.explain(&question).unwrap()).unwrap();
+        let action = &explained["action"];
+        assert_eq!(
+            (&action["type"], &action["status"], &action["why"]),
+            (&json!("refused"), &json!(status), &json!(why))
+        );
+        let class = why.contains("BadContentLength").then_some("Severe");
+        for place in [action, &explained] {
+            assert_eq!(place["classification"].as_str(), class, "{why}");
+            assert_eq!(
+                place["classification_reason"].as_str(),
+                class.map(|_| "BadContentLength"),
+                "{why}"
+            );
+        }
+        assert_eq!(server.ask(&request_of(&question)).status, status, "{why}");
+    }
+}
+
+#[test]
+fn an_asterisk_is_a_target() {
+    let server = Setup::default()
+        .rule(1, vec![path(&["/*"])], fixed(200, "path"))
+        .start();
+    let explained = server.proxy.explain(&question("OPTIONS", "*", &[], "")).unwrap();
+    let explained = serde_json::to_value(explained).unwrap();
+    let response = server.ask("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(explained["action"]["body"], response.text());
+    assert_eq!(explained["rules"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_stickiness_cookie_binds_as_in_traffic() {
+    let seen = Seen::default();
+    let hour = Some(std::time::Duration::from_secs(3600));
+    let setup = Setup {
+        default: forward(&[("red", 1), ("blue", 1)], hour),
+        groups: vec![("red", false, Some("red")), ("blue", false, Some("blue"))],
+        function: seen.answering(r#"{"statusCode":200}"#),
+        ..Setup::default()
+    }
+    .rule(1, vec![path(&["/loose"])], forward(&[("red", 1), ("blue", 1)], None))
+    .rule(2, vec![path(&["/nobody"])], forward(&[("red", 0), ("blue", 0)], hour));
+    let state = state_of(&setup.commands());
+    let server = setup.start();
+    let ask = |path: &str, cookie: &str| {
+        let cookie = [("Cookie", cookie)];
+        question("GET", &format!("http://shop.example:8080{path}"), &cookie, "")
+    };
+    let explain = |question: &Question| serde_json::to_value(server.proxy.explain(question).unwrap()).unwrap();
+    let alone = |question: &Question| serde_json::to_value(proxy::explain_state(&state, question).unwrap()).unwrap();
+    let shares = |action: &Value| {
+        let groups = action["target_groups"].as_array().unwrap().iter();
+        groups.map(|group| group["share"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+
+    let response = server.get("/");
+    let cookie = response.headers("set-cookie").next().unwrap();
+    let (cookie, _) = cookie.split_once("; ").unwrap();
+    let bound = seen.invocations().pop().unwrap().function;
+    let asked = ask("/", &format!("theme=dark; {cookie}"));
+    let action = &explain(&asked)["action"];
+    assert_eq!(shares(action), [1.0]);
+    let group = &action["target_groups"][0];
+    assert_eq!(
+        (&group["bound_by_cookie"], &group["function"]),
+        (&json!(true), &json!(bound.to_string()))
+    );
+    for _ in 0..10 {
+        server.ask(&request_of(&asked));
+        assert_eq!(seen.invocations().pop().unwrap().function, bound);
+    }
+    let without_server = &alone(&asked)["action"];
+    assert_eq!(shares(without_server), [0.5, 0.5]);
+    assert_eq!(
+        without_server["stickiness_cookie"],
+        "cannot be read without the running albacore"
+    );
+
+    let encoded = ask("/", "AWSALBTG=a%2b");
+    for explained in [explain(&encoded), alone(&encoded)] {
+        let action = &explained["action"];
+        assert_eq!(
+            (&action["status"], &action["error_reason"]),
+            (&json!(500), &json!("AWSALBTGCookieInvalid"))
+        );
+        assert!(shares(action).is_empty());
+    }
+    assert_eq!(server.ask(&request_of(&encoded)).status, 500);
+
+    for (path, cookie, told) in [
+        ("/", "AWSALBTG=x", true),
+        ("/", "theme=dark", false),
+        ("/loose", cookie, false),
+        ("/loose", "AWSALBTG=a%2b", false),
+    ] {
+        let action = &explain(&ask(path, cookie))["action"];
+        assert_eq!(shares(action), [0.5, 0.5], "{path} {cookie}");
+        assert_eq!(action["stickiness_cookie"].is_string(), told, "{path} {cookie}");
+    }
+    // A cookie of another rule does not help where no group has a weight.
+    let nobody = ask("/nobody", cookie);
+    let action = &explain(&nobody)["action"];
+    assert_eq!((&action["status"], shares(action).len()), (&json!(503), 0));
+    assert_eq!(server.ask(&request_of(&nobody)).status, 503);
+    let log = server.log();
+    assert!(log.iter().any(|line| line[24] == "AWSALBTGCookieInvalid"));
+}
+
 #[test]
 fn questions_without_an_answer() {
     let server = Setup::default().start();
@@ -325,19 +518,25 @@ fn questions_without_an_answer() {
         ask("GET", "https://shop.example:8080/", &[]),
         ExplainError::NoListener { port: 8080, .. }
     ));
-    for (method, url, name, value) in [
-        ("GE T", "/", "a", "b"),
-        ("", "/", "a", "b"),
-        ("GET", "/a b", "a", "b"),
-        ("GET", "/", "a b", "c"),
-        ("GET", "/", "a", "b\r\nX-Evil: 1"),
-        ("GET", "/", "", "b"),
+    for (method, url, name, value, named) in [
+        ("GE T", "/", "a", "b", r#"the method "GE T""#),
+        ("", "/", "a", "b", r#"the method """#),
+        ("GET\n", "/", "a", "b", r#"the method "GET\n""#),
+        ("GET", "/a\r\nb", "a", "b", r#"the URL "/a\r\nb""#),
+        ("GET", "/\0", "a", "b", r#"the URL "/\0""#),
+        ("GET", "http://a\n:8080/", "a", "b", "the URL"),
+        ("GET", "/", "a b", "c", r#"the header name "a b""#),
+        ("GET", "/", "", "b", r#"the header name """#),
+        (
+            "GET",
+            "/",
+            "X-A",
+            "b\r\nX-Evil: 1",
+            r#"the value of header "X-A" cannot be sent: it holds CR"#,
+        ),
     ] {
-        let refused = ask(method, url, &[(name, value)]);
-        assert!(
-            matches!(refused, ExplainError::Unsendable(_)),
-            "{method} {url} {name}: {refused}"
-        );
+        let refused = ask(method, url, &[(name, value)]).to_string();
+        assert!(refused.starts_with(named), "{method} {url} {name}: {refused}");
     }
     let empty = Setup::default();
     let server = empty.start();

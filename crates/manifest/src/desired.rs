@@ -2,6 +2,7 @@
 
 use crate::diff::Batch;
 use crate::mistake::{Mistake, Place};
+use model::Command;
 use model::arn::FunctionArn;
 use model::command::function::CreateFunction;
 use model::command::listener::CreateListener;
@@ -10,6 +11,7 @@ use model::command::rule::CreateRule;
 use model::command::target_group::CreateTargetGroup;
 use model::elb::certificate::Certificate;
 use model::refusal::Refusal;
+use std::collections::BTreeMap;
 
 /// All resources that the manifest owns. Compare it with a state by [`Desired::batch`].
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +24,8 @@ pub struct Desired {
     pub(crate) load_balancers: Vec<Placed<CreateLoadBalancer>>,
     pub(crate) listeners: Vec<Placed<CreateListener>>,
     pub(crate) rules: Vec<Placed<CreateRule>>,
+    /// Where the value of the routing action stands, by the ARN of the listener or the rule.
+    answers: BTreeMap<String, Place>,
 }
 
 /// Something and where the manifest says it.
@@ -48,7 +52,13 @@ impl Desired {
             load_balancers: Vec::new(),
             listeners: Vec::new(),
             rules: Vec::new(),
+            answers: BTreeMap::new(),
         }
+    }
+
+    /// Remembers where the routing action of a listener or a rule has its value.
+    pub(crate) fn place_answer(&mut self, arn: &str, place: Place) {
+        self.answers.insert(arn.to_owned(), place);
     }
 
     /// Where the manifest asks for the listener or load balancer with this ARN.
@@ -62,8 +72,12 @@ impl Desired {
     ///
     /// `None` when the batch has no command `index`.
     pub fn mistake(&self, batch: &Batch, index: usize, refusal: &Refusal) -> Option<Mistake> {
+        let answer = match refusal {
+            Refusal::Action(_) => answered(batch.commands.get(index)?).and_then(|arn| self.answers.get(arn)),
+            _ => None,
+        };
         Some(Mistake {
-            place: batch.places.get(index)?.clone(),
+            place: answer.or(batch.places.get(index))?.clone(),
             message: self.in_its_words(&refusal.to_string()),
         })
     }
@@ -91,5 +105,16 @@ impl Desired {
         names.iter().fold(text.to_owned(), |text, (arn, name)| {
             text.replace(arn, &format!("`{name}`"))
         })
+    }
+}
+
+/// The ARN of the listener or the rule whose actions a command changes.
+fn answered(command: &Command) -> Option<&str> {
+    match command {
+        Command::CreateListener(create) => Some(create.arn.as_str()),
+        Command::ModifyListener(modify) => Some(modify.arn.as_str()),
+        Command::CreateRule(create) => Some(create.arn.as_str()),
+        Command::ModifyRule(modify) => Some(modify.arn.as_str()),
+        _ => None,
     }
 }

@@ -59,10 +59,26 @@ impl Planner {
         // The time only matters to the load balancer's age, never to whether a command is accepted.
         match decide(&self.scratch, &command, &Context::default()) {
             Ok(commit) => commit.changes.iter().for_each(|change| self.scratch.apply(change)),
-            Err(refusal) => self.batch.refusals.push((self.batch.commands.len(), refusal)),
+            Err(refusal) => {
+                if let (Refusal::Action(_), Command::CreateListener(create)) = (&refusal, &command) {
+                    self.stand_in(create);
+                }
+                self.batch.refusals.push((self.batch.commands.len(), refusal));
+            }
         }
         self.batch.commands.push(command);
         self.batch.places.push(place.clone());
+    }
+
+    /// A listener whose default action is refused, with another action: its rules are still to be judged.
+    fn stand_in(&mut self, refused: &CreateListener) {
+        let command = Command::CreateListener(CreateListener {
+            default_actions: neutral(),
+            ..refused.clone()
+        });
+        if let Ok(commit) = decide(&self.scratch, &command, &Context::default()) {
+            commit.changes.iter().for_each(|change| self.scratch.apply(change));
+        }
     }
 
     /// Lets go of everything that is to be used elsewhere or no more.

@@ -9,6 +9,7 @@ mod condition;
 mod function;
 mod listener;
 mod load_balancer;
+mod regex;
 mod rule;
 mod target_group;
 
@@ -30,6 +31,9 @@ use std::time::SystemTime;
 /// The most functions, target groups or load balancers of a manifest. Source: ALB 9.7, target groups per Region.
 pub const ENTRIES_MAX: usize = 3000;
 
+/// The entries of a section, by name.
+type Section<'n> = &'n [(Key, Rc<Node>)];
+
 /// One walk over a manifest: what it needs to know and what it collects.
 pub(crate) struct Walk<'a> {
     pub(crate) report: Report,
@@ -42,6 +46,9 @@ pub(crate) struct Walk<'a> {
     pub(crate) desired: Desired,
     function_names: BTreeSet<String>,
     target_group_names: BTreeSet<String>,
+    /// The names that something leads to: functions from target groups, target groups from actions.
+    used_functions: BTreeSet<String>,
+    used_target_groups: BTreeSet<String>,
     /// What was read before: listeners share certificates, functions share folders.
     certificates: BTreeMap<String, CertificateArn>,
     revisions: BTreeMap<PathBuf, Result<Arc<str>, String>>,
@@ -65,6 +72,8 @@ impl<'a> Walk<'a> {
             watched: BTreeSet::new(),
             function_names: BTreeSet::new(),
             target_group_names: BTreeSet::new(),
+            used_functions: BTreeSet::new(),
+            used_target_groups: BTreeSet::new(),
             certificates: BTreeMap::new(),
             revisions: BTreeMap::new(),
         }
@@ -95,9 +104,30 @@ impl<'a> Walk<'a> {
         for (name, node) in load_balancers {
             self.load_balancer(name, node);
         }
+        self.warn_of_unused(functions, target_groups);
     }
 
-    fn section<'n>(&mut self, sections: &Fields<'n>, name: &str) -> &'n [(Key, Rc<Node>)] {
+    /// Only about a manifest that could be read whole: what is wrong may be just what would use the name.
+    fn warn_of_unused(&mut self, functions: Section<'_>, target_groups: Section<'_>) {
+        if !self.report.is_clean() {
+            return;
+        }
+        let unused = |section: Section<'_>, used: &BTreeSet<String>, message: fn(&str) -> String| -> Vec<_> {
+            let unused = section.iter().filter(|(name, _)| !used.contains(&name.text));
+            unused.map(|(name, _)| (name.spot, message(&name.text))).collect()
+        };
+        let mut warnings = unused(functions, &self.used_functions, |name| {
+            format!("function `{name}` is in no target group; nothing calls it")
+        });
+        warnings.extend(unused(target_groups, &self.used_target_groups, |name| {
+            format!("target group `{name}` is used by no listener and no rule")
+        }));
+        for (spot, message) in warnings {
+            self.report.warning(spot, message);
+        }
+    }
+
+    fn section<'n>(&mut self, sections: &Fields<'n>, name: &str) -> Section<'n> {
         let node = sections.get(name);
         let entries = node
             .and_then(|node| mapping(&mut self.report, node, &format!("`{name}`")))

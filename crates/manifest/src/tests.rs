@@ -4,6 +4,7 @@ mod broken;
 mod broken_rules;
 mod certificates;
 mod good;
+mod warnings;
 
 use crate::testing::TestFolder;
 

@@ -32,6 +32,9 @@ pub const REDIRECT_COMPONENT_CHARS_MAX: usize = 128;
 pub const FIXED_RESPONSE_BODY_CHARS_MAX: usize = 1024;
 /// Characters of a transform's regular expression and of its replacement.
 pub const TRANSFORM_CHARS_MAX: usize = 1024;
+/// Bytes that a regular expression may need when it is compiled, and that one thread may spend on its search tables:
+/// `(a{999}){999}` is short as it is written. Ours; AWS names none.
+pub const REGEX_COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Certificates of one load balancer, default certificates not counted.
 pub const CERTIFICATES_PER_LOAD_BALANCER: usize = 25;
 /// Characters of a listener attribute's value.

@@ -1,13 +1,15 @@
 //! Actions: exactly one of `forward`, `redirect` and `fixed_response`.
 
 use super::Walk;
-use crate::mistake::Report;
+use super::listener::Protocol;
+use crate::mistake::{Report, Spot};
 use crate::reader::quantity::duration;
 use crate::reader::{Fields, NotBuilt, accepted, fields, integer, mapping, text, written, wrong};
 use crate::yaml::{Node, Value};
-use model::elb::action::redirect::{Redirect, RedirectParts, RedirectStatus};
+use model::elb::action::redirect::{Redirect, RedirectParts, RedirectProtocol, RedirectStatus};
 use model::elb::action::{Actions, Answer, ContentType, FixedResponse, Forward, WeightedTargetGroup};
 use model::limits::WEIGHT_MAX;
+use model::refusal::ActionRefusal;
 
 /// The keys that are routing actions.
 pub(super) const ACTIONS: [&str; 3] = ["forward", "redirect", "fixed_response"];
@@ -44,14 +46,23 @@ const NOT_IN_DEFAULT: NotBuilt = &[
     ("conditions", NO_CONDITION),
 ];
 
+/// The one status of fixed responses that comes without a body (RFC 9110, 15.3.5).
+const NO_CONTENT: i64 = 204;
+
 impl Walk<'_> {
-    pub(super) fn default_actions(&mut self, node: &Node) -> Option<Actions> {
+    pub(super) fn default_actions(&mut self, node: &Node, listener: Option<Protocol>) -> Option<(Spot, Actions)> {
         let fields = fields(&mut self.report, node, "the default action", &ACTIONS, NOT_IN_DEFAULT)?;
-        self.actions(&fields, "the default")
+        self.actions(&fields, "the default", listener)
     }
 
-    /// The one action among the keys of a rule or of `default`.
-    pub(super) fn actions(&mut self, fields: &Fields<'_>, what: &str) -> Option<Actions> {
+    /// The one action among the keys of a rule or of `default`, and where its value stands. `listener` is what the
+    /// listener speaks, where that is known.
+    pub(super) fn actions(
+        &mut self,
+        fields: &Fields<'_>,
+        what: &str,
+        listener: Option<Protocol>,
+    ) -> Option<(Spot, Actions)> {
         let present = fields.present(&ACTIONS);
         if present.is_empty() {
             let message =
@@ -66,21 +77,31 @@ impl Walk<'_> {
             self.report.mistake(key.spot, message);
         }
         // All of them are read, for the mistakes in them; the answer counts only when it is the only one.
-        let mut answers: Vec<Option<Answer>> = Vec::new();
+        let mut answers: Vec<Option<(Spot, Answer)>> = Vec::new();
         for (key, node) in present {
-            answers.push(match key.text.as_str() {
+            let answer = match key.text.as_str() {
                 "forward" => self.forward(node).map(Answer::Forward),
-                "redirect" => redirect(&mut self.report, node).map(Answer::Redirect),
+                "redirect" => redirect(&mut self.report, node, listener).map(Answer::Redirect),
                 _ => fixed_response(&mut self.report, node).map(Answer::FixedResponse),
-            });
+            };
+            answers.push(answer.map(|answer| (node.spot, answer)));
         }
         match <[_; 1]>::try_from(answers) {
-            Ok([Some(answer)]) => Some(Actions { answer }),
+            Ok([Some((spot, answer))]) => Some((spot, Actions { answer })),
             _ => None,
         }
     }
 
     fn forward(&mut self, node: &Node) -> Option<Forward> {
+        let forward = self.forward_as_written(node)?;
+        if forward.target_groups().iter().all(|group| group.weight == 0) {
+            let message = "every weight is 0; requests are answered with 503";
+            self.report.warning(node.spot, message);
+        }
+        Some(forward)
+    }
+
+    fn forward_as_written(&mut self, node: &Node) -> Option<Forward> {
         let Value::Map(entries) = &node.value else {
             let group = self.target_group_name(node)?;
             return accepted(&mut self.report, node.spot, Forward::new(vec![group], None));
@@ -112,6 +133,12 @@ impl Walk<'_> {
         let spot = stickiness.map_or(node.spot, |(node, _)| node.spot);
         // With groups that are fine by themselves, what is refused now is the stickiness.
         accepted(&mut self.report, node.spot, Forward::new(groups.clone(), None))?;
+        if let Some((node, _)) = stickiness
+            && groups.len() == 1
+        {
+            let message = "`stickiness` has no effect with one target group";
+            self.report.warning(node.spot, message);
+        }
         let duration = stickiness.map(|(_, duration)| duration);
         accepted(&mut self.report, spot, Forward::new(groups, duration))
     }
@@ -128,6 +155,7 @@ impl Walk<'_> {
                 self.report.mistake(key.spot, message);
                 continue;
             }
+            self.used_target_groups.insert(key.text.clone());
             let names = &self.target_group_names;
             let known = Self::known(&mut self.report, key.spot, "target group", &key.text, names);
             let expected = "a weight from 0 to 999";
@@ -153,6 +181,7 @@ impl Walk<'_> {
             node,
             "the name of a target group, or names with weights",
         )?;
+        self.used_target_groups.insert(name.to_owned());
         let names = &self.target_group_names;
         Self::known(&mut self.report, node.spot, "target group", name, names).then(|| WeightedTargetGroup {
             target_group: self.ids().target_group(name),
@@ -161,7 +190,7 @@ impl Walk<'_> {
     }
 }
 
-fn redirect(report: &mut Report, node: &Node) -> Option<Redirect> {
+fn redirect(report: &mut Report, node: &Node, listener: Option<Protocol>) -> Option<Redirect> {
     let known = ["protocol", "host", "port", "path", "query", "status"];
     let fields = fields(report, node, "a redirect", &known, &[])?;
     let before = report.reported();
@@ -173,6 +202,12 @@ fn redirect(report: &mut Report, node: &Node) -> Option<Redirect> {
         None => Some(RedirectStatus::Found),
     };
     let protocol = component(report, &fields, "protocol", "`http`, `https` or `#{protocol}`");
+    if listener == Some(Protocol::Https)
+        && protocol.is_some_and(leads_to_http)
+        && let Some(node) = fields.get("protocol")
+    {
+        report.mistake(node.spot, ActionRefusal::RedirectToHttp);
+    }
     let host = component(report, &fields, "host", "a host");
     let port = component(report, &fields, "port", "a port from 1 to 65535 or `#{port}`");
     let path = component(report, &fields, "path", "a path that begins with /");
@@ -188,6 +223,15 @@ fn redirect(report: &mut Report, node: &Node) -> Option<Redirect> {
         query,
     };
     accepted(report, node.spot, Redirect::new(status?, &parts))
+}
+
+/// Whether a redirect to this protocol, which was accepted, leaves TLS.
+fn leads_to_http(protocol: &str) -> bool {
+    let parts = RedirectParts {
+        protocol: Some(protocol),
+        ..RedirectParts::default()
+    };
+    Redirect::new(RedirectStatus::Found, &parts).is_ok_and(|redirect| redirect.protocol() == RedirectProtocol::Http)
 }
 
 /// Reads one component and checks it beside a good one, so that several may be wrong at once.
@@ -253,5 +297,11 @@ fn fixed_response(report: &mut Report, node: &Node) -> Option<FixedResponse> {
         None => Some(""),
     };
     let (status, content_type, body) = (status?, content_type?, body?);
+    if status == NO_CONTENT
+        && !body.is_empty()
+        && let Some(node) = fields.get("body")
+    {
+        report.warning(node.spot, "`body` has no effect: a response with status 204 has none");
+    }
     accepted(report, node.spot, FixedResponse::new(status, content_type, body))
 }

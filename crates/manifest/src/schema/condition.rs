@@ -1,6 +1,7 @@
 //! The conditions of a rule: the short keys, and `conditions` with AWS's own structure.
 
 use super::Walk;
+use super::regex::{Case, compiles};
 use crate::mistake::{Report, Spot};
 use crate::reader::{Fields, NotBuilt, accepted, fields, list, mapping, one_or_more, text, wrong};
 use crate::yaml::{Node, Value};
@@ -67,14 +68,14 @@ impl Walk<'_> {
                 "host" => found.add(key.spot, values(report, node, "host").map(host)),
                 "host_regex" => found.add(
                     key.spot,
-                    regexes(report, node)
+                    regexes(report, node, Case::Ignored)
                         .map(Alternatives::Regexes)
                         .map(Condition::HostHeader),
                 ),
                 "path" => found.add(key.spot, values(report, node, "path").map(path)),
                 "path_regex" => found.add(
                     key.spot,
-                    regexes(report, node)
+                    regexes(report, node, Case::Kept)
                         .map(Alternatives::Regexes)
                         .map(Condition::PathPattern),
                 ),
@@ -91,27 +92,36 @@ impl Walk<'_> {
                 found.complete = false;
             }
         }
-        let misspelt = found.conditions.is_empty() && !rule.all_known;
-        if !found.complete || misspelt {
+        // What is missing may be what is wrong, or misspelt.
+        if found.conditions.is_empty() && !(found.complete && rule.all_known) {
             return None;
         }
-        all(report, rule.spot, found.conditions)
+        all(report, rule.spot, found.conditions).filter(|_| found.complete)
     }
 }
 
-/// Checks what holds for all conditions of a rule together.
-fn all(report: &mut Report, rule: Spot, found: Vec<(Spot, Condition)>) -> Option<Conditions> {
-    let (spots, conditions): (Vec<Spot>, Vec<Condition>) = found.into_iter().unzip();
-    let fields: Vec<&str> = conditions.iter().map(Condition::field).collect();
-    let checked = Conditions::new(conditions);
-    let spot = match &checked {
-        Err(ConditionsRefusal::Repeated(field)) => {
-            let mut same = fields.iter().zip(&spots).filter(|(known, _)| *known == field);
-            same.nth(1).map_or(rule, |(_, spot)| *spot)
+/// Checks what holds for all conditions of a rule together, as far as they could be read.
+fn all(report: &mut Report, rule: Spot, mut found: Vec<(Spot, Condition)>) -> Option<Conditions> {
+    /// One rule cannot mean more of them.
+    const REPEATED_MAX: usize = 16;
+    let before = report.reported();
+    for _ in 0..REPEATED_MAX {
+        let checked = Conditions::new(found.iter().map(|(_, condition)| condition.clone()).collect());
+        // The second of its kind is left out, so that the limits are judged all the same.
+        let second = match &checked {
+            Err(ConditionsRefusal::Repeated(field)) => {
+                let same = found.iter().enumerate().filter(|(_, (_, it))| it.field() == *field);
+                same.map(|(at, _)| at).nth(1)
+            }
+            _ => None,
+        };
+        let spot = second.map_or(rule, |at| found.remove(at).0);
+        let accepted = accepted(report, spot, checked);
+        if second.is_none() {
+            return accepted.filter(|_| report.reported() == before);
         }
-        _ => rule,
-    };
-    accepted(report, spot, checked)
+    }
+    None
 }
 
 fn host(values: Vec<HostPattern>) -> Condition {
@@ -122,8 +132,12 @@ fn path(values: Vec<PathPattern>) -> Condition {
     Condition::PathPattern(Alternatives::Values(values))
 }
 
-fn regexes(report: &mut Report, node: &Node) -> Option<Vec<RegexPattern>> {
-    values(report, node, "regular expression")
+fn regexes(report: &mut Report, node: &Node, case: Case) -> Option<Vec<RegexPattern>> {
+    let regex = |report: &mut Report, node: &Node| {
+        let regex: RegexPattern = value(report, node, "regular expression")?;
+        compiles(report, node.spot, regex.as_str(), case).then_some(regex)
+    };
+    read_all(report, node, "regular expression", regex)
 }
 
 fn source_ip(report: &mut Report, node: &Node) -> Option<Condition> {
@@ -135,9 +149,19 @@ fn values<'n, P>(report: &mut Report, node: &'n Node, what: &str) -> Option<Vec<
 where
     P: TryFrom<&'n str, Error = PatternRefusal>,
 {
+    read_all(report, node, what, |report, node| value(report, node, what))
+}
+
+/// What of the values is good, for the limits over a rule; `None` when nothing is.
+fn read_all<'n, P>(
+    report: &mut Report,
+    node: &'n Node,
+    what: &str,
+    read: impl Fn(&mut Report, &'n Node) -> Option<P>,
+) -> Option<Vec<P>> {
     let nodes = one_or_more(report, node, what);
-    let read: Vec<P> = nodes.iter().filter_map(|node| value(report, node, what)).collect();
-    (!nodes.is_empty() && read.len() == nodes.len()).then_some(read)
+    let good: Vec<P> = nodes.into_iter().filter_map(|node| read(report, node)).collect();
+    (!good.is_empty()).then_some(good)
 }
 
 fn value<'n, P>(report: &mut Report, node: &'n Node, what: &str) -> Option<P>
@@ -159,7 +183,7 @@ fn headers(report: &mut Report, node: &Node, regex: bool, found: &mut Found) {
     for (key, node) in entries {
         let name = accepted(report, key.spot, HeaderName::try_from(key.text.as_str()));
         let values = if regex {
-            regexes(report, node).map(Alternatives::Regexes)
+            regexes(report, node, Case::Ignored).map(Alternatives::Regexes)
         } else {
             values(report, node, "header value").map(Alternatives::Values)
         };
@@ -195,9 +219,7 @@ fn short_query(report: &mut Report, spot: Spot, node: &Node, found: &mut Found) 
 
 /// Alternatives of one query-string condition: texts, or mappings of `key` (optional) and `value`.
 fn query_items(report: &mut Report, node: &Node) -> Option<Condition> {
-    let nodes = one_or_more(report, node, "query value");
-    let read: Vec<QueryPattern> = nodes.iter().filter_map(|node| query_item(report, node)).collect();
-    (!nodes.is_empty() && read.len() == nodes.len()).then_some(Condition::QueryString(read))
+    read_all(report, node, "query value", query_item).map(Condition::QueryString)
 }
 
 fn query_item(report: &mut Report, node: &Node) -> Option<QueryPattern> {
@@ -240,8 +262,8 @@ fn long_form(report: &mut Report, node: &Node, found: &mut Found) {
         }
         for (kind, node) in kinds {
             let condition = match kind.text.as_str() {
-                "host_header" => alternatives(report, node, "host").map(Condition::HostHeader),
-                "path_pattern" => alternatives(report, node, "path").map(Condition::PathPattern),
+                "host_header" => alternatives(report, node, "host", Case::Ignored).map(Condition::HostHeader),
+                "path_pattern" => alternatives(report, node, "path", Case::Kept).map(Condition::PathPattern),
                 "http_header" => long_header(report, node),
                 "http_request_method" => plain_values(report, node)
                     .and_then(|node| values(report, node, "method"))
@@ -255,7 +277,7 @@ fn long_form(report: &mut Report, node: &Node, found: &mut Found) {
 }
 
 /// A value, a list, `{ values: .. }` or `{ regex_values: .. }`.
-fn alternatives<'n, P>(report: &mut Report, node: &'n Node, what: &str) -> Option<Alternatives<P>>
+fn alternatives<'n, P>(report: &mut Report, node: &'n Node, what: &str, case: Case) -> Option<Alternatives<P>>
 where
     P: TryFrom<&'n str, Error = PatternRefusal>,
 {
@@ -263,16 +285,16 @@ where
         return values(report, node, what).map(Alternatives::Values);
     }
     let fields = fields(report, node, "a condition", &["values", "regex_values"], &[])?;
-    values_or_regexes(report, &fields, what)
+    values_or_regexes(report, &fields, what, case)
 }
 
-fn values_or_regexes<'n, P>(report: &mut Report, fields: &Fields<'n>, what: &str) -> Option<Alternatives<P>>
+fn values_or_regexes<'n, P>(report: &mut Report, fields: &Fields<'n>, what: &str, case: Case) -> Option<Alternatives<P>>
 where
     P: TryFrom<&'n str, Error = PatternRefusal>,
 {
     match (fields.get("values"), fields.entry("regex_values")) {
         (Some(node), None) => values(report, node, what).map(Alternatives::Values),
-        (None, Some((_, node))) => regexes(report, node).map(Alternatives::Regexes),
+        (None, Some((_, node))) => regexes(report, node, case).map(Alternatives::Regexes),
         (Some(_), Some((key, _))) => {
             report.mistake(key.spot, "found `regex_values` beside `values`; expected one of them");
             None
@@ -319,7 +341,7 @@ fn long_header(report: &mut Report, node: &Node) -> Option<Condition> {
     let name = fields
         .require(report, "name", "the name of a header")
         .and_then(|node| value::<HeaderName>(report, node, "header name"));
-    let values = values_or_regexes::<HeaderPattern>(report, &fields, "header value");
+    let values = values_or_regexes::<HeaderPattern>(report, &fields, "header value", Case::Ignored);
     Some(Condition::HttpHeader {
         name: name?,
         values: values?,

@@ -43,8 +43,7 @@ impl Walk<'_> {
             None => Some(FunctionTimeout::default()),
         };
         let memory = match fields.get("memory") {
-            Some(node) => megabytes(&mut self.report, node)
-                .and_then(|it| accepted(&mut self.report, node.spot, FunctionMemory::try_from(it))),
+            Some(node) => self.memory(node),
             None => Some(FunctionMemory::default()),
         };
         let environment = match fields.get("environment") {
@@ -135,6 +134,14 @@ impl Walk<'_> {
                 None
             }
         }
+    }
+
+    fn memory(&mut self, node: &Node) -> Option<FunctionMemory> {
+        let memory = megabytes(&mut self.report, node)?;
+        let memory = accepted(&mut self.report, node.spot, FunctionMemory::try_from(memory))?;
+        let message = "`memory` is told to the function, but no limit is set: the tier `process` has none";
+        self.report.warning(node.spot, message);
+        Some(memory)
     }
 
     fn handler(&mut self, node: &Node) -> Option<String> {

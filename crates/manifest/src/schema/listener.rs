@@ -30,8 +30,9 @@ const NOT_BUILT: NotBuilt = &[
 /// What consoles pick for a new listener. Source: ALB 1.7 `SslPolicy`.
 const SSL_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09";
 
+/// What a listener speaks, whatever else is wrong with it.
 #[derive(Clone, Copy, PartialEq)]
-enum Protocol {
+pub(super) enum Protocol {
     Http,
     Https,
 }
@@ -43,31 +44,31 @@ impl Walk<'_> {
             return;
         };
         let port = self.port(&fields, ports);
-        let protocol = match fields.get("protocol") {
+        let spoken = match fields.get("protocol") {
             Some(node) => self.listener_protocol(node),
             None => Some(Protocol::Http),
         };
         let attributes = match fields.get("attributes") {
-            Some(node) => self.listener_attributes(node, protocol),
+            Some(node) => self.listener_attributes(node, spoken),
             None => Some(ListenerAttributes::default()),
         };
-        let protocol = self.tls(&fields, protocol);
+        let protocol = self.tls(&fields, spoken);
         let default_actions = fields
             .require(
                 &mut self.report,
                 "default",
                 "an action for requests that no rule matches",
             )
-            .and_then(|node| self.default_actions(node));
+            .and_then(|node| self.default_actions(node, spoken));
         // Rules of a listener without a usable port are read all the same, under an ARN that nothing else has.
         let arn = self.ids().listener(load_balancer, port.unwrap_or(0));
         if let Some(node) = fields.get("rules") {
             let mut priorities = BTreeMap::new();
             for rule in list(&mut self.report, node, "rules").unwrap_or_default() {
-                self.rule(&arn, &mut priorities, rule);
+                self.rule(&arn, spoken, &mut priorities, rule);
             }
         }
-        let (Some(port), Some(protocol), Some(default_actions), Some(attributes)) =
+        let (Some(port), Some(protocol), Some((answer, default_actions)), Some(attributes)) =
             (port, protocol, default_actions, attributes)
         else {
             return;
@@ -82,6 +83,8 @@ impl Walk<'_> {
             attributes,
             owner: Owner::Manifest,
         };
+        self.desired
+            .place_answer(create.arn.as_str(), self.report.place(answer));
         let placed = self.placed(node.spot, create);
         self.desired.listeners.push(placed);
     }

@@ -5,9 +5,10 @@ use crate::reader::{NotBuilt, accepted, fields, list, mapping, text, written, wr
 use crate::yaml::{Key, Node};
 use model::Owner;
 use model::command::load_balancer::CreateLoadBalancer;
-use model::elb::load_balancer::{LoadBalancerAttributes, Scheme, dns_name};
+use model::elb::load_balancer::{ForwardedForMode, LoadBalancerAttributes, Scheme, dns_name};
 use model::elb::name::LoadBalancerName;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 const NETWORK: &str = "albacore has no VPC; listeners bind where --bind and --publish say";
 
@@ -22,6 +23,9 @@ const NOT_BUILT: NotBuilt = &[
     ),
     ("tags", "tags are not built yet"),
 ];
+
+const XFF_CLIENT_PORT: &str = "routing.http.xff_client_port.enabled";
+const XFF_MODE: &str = "routing.http.xff_header_processing.mode";
 
 impl Walk<'_> {
     pub(super) fn load_balancer(&mut self, key: &Key, node: &Node) {
@@ -87,13 +91,26 @@ impl Walk<'_> {
     fn load_balancer_attributes(&mut self, node: &Node) -> Option<LoadBalancerAttributes> {
         let before = self.report.reported();
         let mut attributes = LoadBalancerAttributes::default();
-        for (key, node) in mapping(&mut self.report, node, "the attributes")? {
+        let entries = mapping(&mut self.report, node, "the attributes")?;
+        for (key, node) in entries {
             if let Some(value) = written(&mut self.report, node, "text, a number, `true` or `false`") {
                 let unknown = !LoadBalancerAttributes::KEYS.contains(&key.text.as_str());
                 let spot = if unknown { key.spot } else { node.spot };
                 accepted(&mut self.report, spot, attributes.set(&key.text, value));
             }
         }
+        self.warn_of_client_port(entries, &attributes);
         (self.report.reported() == before).then_some(attributes)
+    }
+
+    /// Nothing is added to the header but in `append`. Source: ALB 4.6.
+    fn warn_of_client_port(&mut self, entries: &[(Key, Rc<Node>)], attributes: &LoadBalancerAttributes) {
+        if !attributes.xff_client_port || attributes.xff_mode == ForwardedForMode::Append {
+            return;
+        }
+        for (key, _) in entries.iter().filter(|(key, _)| key.text == XFF_CLIENT_PORT) {
+            let message = format!("`{XFF_CLIENT_PORT}` has no effect: `{XFF_MODE}` is not `append`");
+            self.report.warning(key.spot, message);
+        }
     }
 }

@@ -3,6 +3,8 @@
 use super::Walk;
 use super::action::{ACTIONS, NOT_BUILT_ACTIONS};
 use super::condition::CONDITIONS;
+use super::listener::Protocol;
+use super::regex::{Case, compiles};
 use crate::mistake::Spot;
 use crate::reader::{Fields, accepted, fields, integer, text};
 use crate::yaml::Node;
@@ -14,7 +16,13 @@ use std::collections::BTreeMap;
 
 impl Walk<'_> {
     /// `priorities` holds the priorities of the same listener and where they stand.
-    pub(super) fn rule(&mut self, listener: &ListenerArn, priorities: &mut BTreeMap<RulePriority, Spot>, node: &Node) {
+    pub(super) fn rule(
+        &mut self,
+        listener: &ListenerArn,
+        protocol: Option<Protocol>,
+        priorities: &mut BTreeMap<RulePriority, Spot>,
+        node: &Node,
+    ) {
         let known: Vec<&str> = ["priority", "rewrite_host", "rewrite_url"]
             .into_iter()
             .chain(CONDITIONS)
@@ -25,10 +33,11 @@ impl Walk<'_> {
         };
         let priority = self.priority(&fields, priorities);
         let conditions = self.conditions(&fields);
-        let host = self.rewrite(&fields, "rewrite_host");
-        let url = self.rewrite(&fields, "rewrite_url");
-        let actions = self.actions(&fields, "the rule");
-        let (Some(priority), Some(conditions), Some(host), Some(url), Some(actions)) =
+        let host = self.rewrite(&fields, "rewrite_host", Case::Ignored);
+        let url = self.rewrite(&fields, "rewrite_url", Case::Kept);
+        let actions = self.actions(&fields, "the rule", protocol);
+        self.warn_of_rewrites(&fields);
+        let (Some(priority), Some(conditions), Some(host), Some(url), Some((answer, actions))) =
             (priority, conditions, host, url, actions)
         else {
             return;
@@ -42,8 +51,21 @@ impl Walk<'_> {
             actions,
             owner: Owner::Manifest,
         };
+        self.desired
+            .place_answer(create.arn.as_str(), self.report.place(answer));
         let placed = self.placed(node.spot, create);
         self.desired.rules.push(placed);
+    }
+
+    /// Requests that are answered here go nowhere.
+    fn warn_of_rewrites(&mut self, fields: &Fields<'_>) {
+        let forwards = !fields.present(&["forward"]).is_empty() || fields.present(&ACTIONS).is_empty();
+        for (key, _) in fields.present(&["rewrite_host", "rewrite_url"]) {
+            if !forwards {
+                let message = format!("`{}` has no effect: the rule does not forward", key.text);
+                self.report.warning(key.spot, message);
+            }
+        }
     }
 
     fn priority(&mut self, fields: &Fields<'_>, priorities: &mut BTreeMap<RulePriority, Spot>) -> Option<RulePriority> {
@@ -63,7 +85,7 @@ impl Walk<'_> {
     }
 
     /// The rewrite under `name`: `Some(None)` without one, `None` when it is wrong.
-    fn rewrite(&mut self, rule: &Fields<'_>, name: &str) -> Option<Option<Rewrite>> {
+    fn rewrite(&mut self, rule: &Fields<'_>, name: &str, case: Case) -> Option<Option<Rewrite>> {
         let Some(node) = rule.get(name) else {
             return Some(None);
         };
@@ -73,9 +95,10 @@ impl Walk<'_> {
         let regex_text = regex.and_then(|node| text(&mut self.report, node, "a regular expression"));
         let replace_text = replace.and_then(|node| text(&mut self.report, node, "the text to put in its place"));
         // Each part is checked beside a good one, so that both may be wrong at once.
-        let regex_good = regex
-            .zip(regex_text)
-            .and_then(|(node, regex)| accepted(&mut self.report, node.spot, Rewrite::new(regex, "")));
+        let regex_good = regex.zip(regex_text).and_then(|(node, regex)| {
+            accepted(&mut self.report, node.spot, Rewrite::new(regex, ""))?;
+            compiles(&mut self.report, node.spot, regex, case).then_some(())
+        });
         let replace_good = replace
             .zip(replace_text)
             .and_then(|(node, replace)| accepted(&mut self.report, node.spot, Rewrite::new("x", replace)));

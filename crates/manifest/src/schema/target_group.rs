@@ -37,6 +37,7 @@ impl Walk<'_> {
         let function = match fields.get("function") {
             Some(node) => {
                 let function = text(&mut self.report, node, "the name of a function");
+                self.used_functions.extend(function.map(str::to_owned));
                 let known = function.filter(|function| {
                     Self::known(&mut self.report, node.spot, "function", function, &self.function_names)
                 });

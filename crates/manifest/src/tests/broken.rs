@@ -308,14 +308,20 @@ load_balancers:
       - port: 82
         protocol: https
         certificates: [{ domain: a.localhost }]
-        default: { redirect: { protocol: http } }
+        default: { redirect: { protocol: HTTP } }
+        rules:
+          - { priority: 1, path: /a, redirect: { protocol: http } }
+          - { priority: 2, path: /b, redirect: { host: a.b, protocol: http, port: 8080 } }
 ";
     check(
         text,
         &[
-            "9:9: target group `g` is used by another load balancer; a target group belongs to one",
+            "10:29: target group `g` is used by another load balancer; a target group belongs to one",
             "11:58: status 302 of a fixed response must be 2xx, 4xx or 5xx",
-            "12:9: an HTTPS listener cannot redirect to HTTP",
+            "11:99: target group `g` is used by another load balancer; a target group belongs to one",
+            "15:42: an HTTPS listener cannot redirect to HTTP",
+            "17:60: an HTTPS listener cannot redirect to HTTP",
+            "18:71: an HTTPS listener cannot redirect to HTTP",
         ],
     );
 }

@@ -267,3 +267,77 @@ fn priorities() {
         check(&rule(text), &[expected]);
     }
 }
+
+#[test]
+fn a_wrong_condition_does_not_hide_the_limits_over_the_others() {
+    let cases: [(&str, &[&str]); 5] = [
+        (
+            "path: ['/*/*/*/*', '/a b'], header: { A: '***' }",
+            &[
+                "8:13: the rule has 7 wildcards; the limit is 6",
+                "8:47: \"/a b\" contains ' '; allowed are letters, digits, _ - . $ / ~ \" ' @ : + & and the wildcards * and ?",
+            ],
+        ),
+        (
+            "path: [/1, /2, /3, /4, /5, /6], query: { page: 1 }",
+            &[
+                "8:13: the rule has 6 condition values; the limit is 5",
+                "8:75: found the number `1`; expected a query value (as text, in quotes: \"1\")",
+            ],
+        ),
+        (
+            "path: [/1, /2, /3, /4, /5, /6], path_regex: x, host: a.b, host_regex: c",
+            &[
+                "8:13: the rule has 7 condition values; the limit is 5",
+                "8:60: the path-pattern condition may stand only once in a rule; give it several values instead",
+                "8:86: the host-header condition may stand only once in a rule; give it several values instead",
+            ],
+        ),
+        (
+            "query: [a, { key: b, valeu: c }]",
+            &[
+                "8:39: the key `value` is missing; expected the value to compare with",
+                "8:49: found the unknown key `valeu`; did you mean `value`?",
+            ],
+        ),
+        (
+            "path: 5",
+            &["8:34: found the number `5`; expected a path (as text, in quotes: \"5\")"],
+        ),
+    ];
+    for (conditions, expected) in cases {
+        check(
+            &rule(&format!("{{ priority: 1, {conditions}, forward: orders }}")),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn expressions_that_are_too_large_are_found_where_they_stand() {
+    let large = "(a{1000}){1000}";
+    let message = format!(
+        "the regular expression {large:?} compiles to more than 1048576 bytes; repeat less in it, or write several"
+    );
+    let at = |places: &[&str]| -> Vec<String> { places.iter().map(|place| format!("{place}: {message}")).collect() };
+    let cases: [(String, &[&str]); 3] = [
+        (
+            format!("host_regex: '{large}', path_regex: [x, '{large}'], header_regex: {{ A: '{large}' }}"),
+            &["8:40", "8:75", "8:114"],
+        ),
+        (
+            format!("conditions: [{{ path_pattern: {{ regex_values: ['{large}'] }} }}]"),
+            &["8:74"],
+        ),
+        (
+            format!(
+                "path: /a, rewrite_url: {{ regex: '{large}', replace: b }}, rewrite_host: {{ regex: '{large}', replace: b }}"
+            ),
+            &["8:60", "8:116"],
+        ),
+    ];
+    for (text, places) in cases {
+        let found = mistakes(&rule(&format!("{{ priority: 1, {text}, forward: orders }}")));
+        assert_eq!(found, at(places), "{text}");
+    }
+}

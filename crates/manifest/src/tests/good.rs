@@ -80,7 +80,11 @@ fn everything_the_manifest_can_say_loads() {
     let warnings: Vec<_> = loaded.warnings.iter().map(|it| &it.message).collect();
     assert_eq!(
         warnings,
-        ["target group `nothing` has no `function`; requests for it are answered with 503"]
+        [
+            "`memory` is told to the function, but no limit is set: the tier `process` has none",
+            "target group `nothing` has no `function`; requests for it are answered with 503",
+            "`stickiness` has no effect with one target group",
+        ]
     );
     let watched = ["albacore.yaml", "fn", "run"].map(|name| folder.path(name));
     assert_eq!(loaded.watched, watched);

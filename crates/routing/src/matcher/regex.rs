@@ -3,10 +3,8 @@
 use super::glob::Case;
 use crate::table::CompileError;
 use model::arn::RuleArn;
+use model::limits::REGEX_COMPILED_BYTES_MAX;
 use regex::bytes::{Regex, RegexBuilder};
-
-/// The most that a compiled expression may need, and that one thread may spend on its search tables, in bytes each.
-pub(crate) const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// Why an expression does not compile.
 #[derive(Debug)]
@@ -47,8 +45,8 @@ fn build(text: &str, case: Case, unicode: bool) -> Result<Regex, regex::Error> {
     RegexBuilder::new(text)
         .case_insensitive(case == Case::Ignored)
         .unicode(unicode)
-        .size_limit(REGEX_BYTES_MAX)
-        .dfa_size_limit(REGEX_BYTES_MAX)
+        .size_limit(REGEX_COMPILED_BYTES_MAX)
+        .dfa_size_limit(REGEX_COMPILED_BYTES_MAX)
         .build()
 }
 

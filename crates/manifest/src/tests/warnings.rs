@@ -1,0 +1,125 @@
+//! Settings that have no effect are told, with their places; settings that have one are not.
+
+use super::broken::listener;
+use super::*;
+
+/// The warnings of a manifest without mistakes as `line:column: message`.
+#[track_caller]
+fn warnings(text: &str) -> Vec<String> {
+    let folder = folder();
+    let loaded = folder.load(text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let said = |it: &crate::Mistake| format!("{}:{}: {}", it.place.line(), it.place.column(), it.message);
+    loaded.warnings.iter().map(said).collect()
+}
+
+/// A manifest whose both target groups are used, with `rule` as the second rule, in line 9.
+fn rule(rule: &str) -> String {
+    let used = "{ priority: 2, path: /used, forward: { orders: 1, users: 0 } }";
+    listener(&format!(
+        "rules:\n  - {used}\n  - {{ priority: 1, path: /a, {rule} }}\ndefault: {{ fixed_response: 404 }}"
+    ))
+}
+
+#[test]
+fn rules() {
+    let cases: &[(&str, &[&str])] = &[
+        ("forward: orders, rewrite_url: { regex: a, replace: b }", &[]),
+        (
+            "fixed_response: 404, rewrite_url: { regex: a, replace: b }, rewrite_host: { regex: a, replace: b }",
+            &[
+                "9:59: `rewrite_url` has no effect: the rule does not forward",
+                "9:98: `rewrite_host` has no effect: the rule does not forward",
+            ],
+        ),
+        (
+            "forward: { target_groups: { orders: 1 }, stickiness: 1h }",
+            &["9:91: `stickiness` has no effect with one target group"],
+        ),
+        (
+            "forward: { target_groups: { orders: 1, users: 1 }, stickiness: 1h }",
+            &[],
+        ),
+        (
+            "forward: { orders: 0 }",
+            &["9:47: every weight is 0; requests are answered with 503"],
+        ),
+        (
+            "forward: { target_groups: { orders: 0, users: 0 }, stickiness: 1h }",
+            &["9:47: every weight is 0; requests are answered with 503"],
+        ),
+        (
+            "fixed_response: { status: 204, body: gone }",
+            &["9:75: `body` has no effect: a response with status 204 has none"],
+        ),
+        ("fixed_response: { status: 204 }", &[]),
+        ("fixed_response: { status: 200, body: here }", &[]),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(warnings(&rule(text)), *expected, "{text}");
+    }
+}
+
+#[test]
+fn functions_and_target_groups() {
+    let text = "functions:
+  f: { code: run, memory: 256MB, handler: a.b }
+  g: { code: run }
+target_groups:
+  f: { function: f }
+  lonely: { function: f }
+";
+    assert_eq!(
+        warnings(text),
+        [
+            "2:27: `memory` is told to the function, but no limit is set: the tier `process` has none",
+            "3:3: function `g` is in no target group; nothing calls it",
+            "5:3: target group `f` is used by no listener and no rule",
+            "6:3: target group `lonely` is used by no listener and no rule",
+        ]
+    );
+    // What is wrong may be just what would use them.
+    let folder = folder();
+    let mistakes = folder.load(&format!("{text}load_balancers: []\n")).unwrap_err();
+    assert_eq!((mistakes.all.len(), mistakes.warnings.len()), (1, 1), "{mistakes:?}");
+}
+
+#[test]
+fn forwarded_for() {
+    let cases: &[(&str, &[&str])] = &[
+        ("routing.http.xff_client_port.enabled: true", &[]),
+        (
+            "routing.http.xff_header_processing.mode: remove, routing.http.xff_client_port.enabled: true",
+            &[
+                "3:68: `routing.http.xff_client_port.enabled` has no effect: `routing.http.xff_header_processing.mode` is not `append`",
+            ],
+        ),
+        (
+            "routing.http.xff_client_port.enabled: true, routing.http.xff_header_processing.mode: preserve",
+            &[
+                "3:19: `routing.http.xff_client_port.enabled` has no effect: `routing.http.xff_header_processing.mode` is not `append`",
+            ],
+        ),
+        (
+            "routing.http.xff_client_port.enabled: false, routing.http.xff_header_processing.mode: preserve",
+            &[],
+        ),
+    ];
+    for (attributes, expected) in cases {
+        let text = format!(
+            "load_balancers:\n  shop:\n    attributes: {{ {attributes} }}\n    listeners: [{{ port: 80, default: {{ fixed_response: 404 }} }}]\n"
+        );
+        assert_eq!(warnings(&text), *expected, "{attributes}");
+    }
+}
+
+#[test]
+fn the_example_has_none() {
+    let examples = TestFolder::at(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hello"));
+    let loaded = crate::load(
+        &examples.path("albacore.yaml"),
+        &crate::testing::settings(),
+        &crate::testing::TestIssuer,
+        crate::testing::now(),
+    );
+    assert_eq!(loaded.unwrap().warnings, []);
+}

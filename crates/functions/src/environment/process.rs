@@ -44,8 +44,16 @@ impl Home {
 
     /// Removes it with everything in it.
     pub(super) async fn remove(self) {
-        let directory = self.directory.clone();
-        if let Err(error) = blocking(move || std::fs::remove_dir_all(directory)).await {
+        let (directory, temporary) = (self.directory.clone(), self.temporary());
+        let remove = move || {
+            // Walking through it takes descriptors, which may be what was lacking; when nothing ever ran in it, it is
+            // empty and goes without.
+            std::fs::remove_dir_all(&directory).or_else(|error| {
+                let empty = std::fs::remove_dir(temporary).and_then(|()| std::fs::remove_dir(directory));
+                empty.map_err(|_| error)
+            })
+        };
+        if let Err(error) = blocking(remove).await {
             let directory = self.directory.display();
             tracing::warn!(%directory, %error, "cannot remove the directory of an environment");
         }

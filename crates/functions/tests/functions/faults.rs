@@ -2,7 +2,9 @@
 
 use crate::Case;
 use crate::world::{World, function_error, open_descriptors, processes_of, text, until, write_program};
+use invoke::{InvokeOutcome, InvokeRefusal};
 use model::lambda::function::{CodeLocation, Function, FunctionTimeout};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -50,6 +52,9 @@ pub(crate) const CASES: &[Case] = &[
     ("a_truncated_answer", |world| Box::pin(a_truncated_answer(world))),
     ("an_illegal_response_mode", |world| {
         Box::pin(an_illegal_response_mode(world))
+    }),
+    ("a_start_without_descriptors_leaves_nothing", |world| {
+        Box::pin(a_start_without_descriptors(world))
     }),
 ];
 
@@ -475,4 +480,38 @@ next_event()
     let outcome = world.invoke("1").await;
     assert_eq!(function_error(outcome).0, "Runtime.InvalidResponseModeHeader");
     assert_eq!(world.answer("again").await, "again");
+}
+
+/// No descriptor can be opened while this lives.
+struct NoDescriptors(Rlimit);
+
+impl NoDescriptors {
+    fn begin() -> Self {
+        let limit = getrlimit(Resource::Nofile);
+        let lowered = Rlimit {
+            current: Some(0),
+            ..limit
+        };
+        setrlimit(Resource::Nofile, lowered).unwrap();
+        Self(limit)
+    }
+}
+
+impl Drop for NoDescriptors {
+    fn drop(&mut self) {
+        setrlimit(Resource::Nofile, self.0).unwrap();
+    }
+}
+
+async fn a_start_without_descriptors(world: World) {
+    world.put(world.function("respond(next_event()[0], 'alive')"));
+    {
+        let _none = NoDescriptors::begin();
+        assert_eq!(
+            world.invoke("1").await,
+            InvokeOutcome::Refused(InvokeRefusal::ServiceFailure)
+        );
+        // Waits for the end of the environment, whose directory is looked for after the case.
+        world.core.shutdown().await;
+    }
 }

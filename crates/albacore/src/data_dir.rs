@@ -10,11 +10,15 @@
 //! ```
 
 use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// What the names of ephemeral folders begin with; 16 hexadecimal digits follow.
+const EPHEMERAL: &str = "albacore-ephemeral-";
 
 /// The data folder, ours alone while this lives.
 #[derive(Debug)]
@@ -31,9 +35,12 @@ impl DataDir {
         Self::take(path, false)
     }
 
-    /// A new folder under the system's temporary one, removed by [`DataDir::close`].
+    /// A new folder under the system's temporary one, removed by [`DataDir::close`]. Those of runs that were killed are
+    /// removed now.
     pub(crate) fn ephemeral() -> Result<Self> {
-        Self::take(&temporary_path()?, true)
+        let temporary = std::env::temp_dir();
+        sweep(&temporary);
+        Self::take(&temporary.join(format!("{EPHEMERAL}{}", new_instance()?)), true)
     }
 
     fn take(path: &Path, ephemeral: bool) -> Result<Self> {
@@ -94,9 +101,13 @@ impl DataDir {
         write_atomically(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Takes the announcement back, and an ephemeral folder away.
+    /// Takes the announcement back, and what environments could not remove; an ephemeral folder goes as a whole.
     pub(crate) fn close(self) -> Result<()> {
         remove_if_there(&self.path.join("endpoint"), fs::remove_file)?;
+        if let Err(error) = remove_if_there(&self.path.join("environments"), fs::remove_dir_all) {
+            // A function that does not end may still write there; the next start removes it.
+            tracing::warn!(%error, "the folders of execution environments are left behind");
+        }
         if self.ephemeral {
             remove_if_there(&self.path, fs::remove_dir_all)?;
         }
@@ -141,6 +152,41 @@ pub(crate) fn new_instance() -> Result<String> {
 /// A path under the system's temporary folder that nobody can have guessed.
 pub(crate) fn temporary_path() -> Result<PathBuf> {
     Ok(std::env::temp_dir().join(format!("albacore-{}", new_instance()?)))
+}
+
+/// Removes ephemeral folders whose run is over. What cannot be looked at or removed is left to the next one.
+fn sweep(temporary: &Path) {
+    /// Other programs have their files there, too.
+    const LOOKED_AT_MAX: usize = 10_000;
+    let entries = fs::read_dir(temporary).into_iter().flatten().flatten();
+    let ours = entries
+        .take(LOOKED_AT_MAX)
+        .filter(|entry| is_ephemeral_name(&entry.file_name()));
+    for path in ours.map(|entry| entry.path()) {
+        if let Some(lock) = lock_of_the_dead(&path) {
+            if let Err(error) = fs::remove_dir_all(&path) {
+                tracing::warn!(path = %path.display(), %error, "the folder of a run that was killed is left behind");
+            }
+            drop(lock);
+        }
+    }
+}
+
+fn is_ephemeral_name(name: &OsStr) -> bool {
+    let digits = name.to_str().and_then(|name| name.strip_prefix(EPHEMERAL));
+    digits.is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The lock of a folder of this user whose run has ended without removing it.
+fn lock_of_the_dead(folder: &Path) -> Option<File> {
+    let about = fs::symlink_metadata(folder).ok()?;
+    if !about.is_dir() || about.uid() != rustix::process::geteuid().as_raw() {
+        return None;
+    }
+    let lock = File::open(folder.join("lock")).ok()?;
+    // A run that has not taken its lock yet has not written its process id either.
+    let begun = lock.metadata().ok()?.len() > 0;
+    (begun && lock.try_lock().is_ok()).then_some(lock)
 }
 
 fn lock(path: &Path) -> Result<File> {
@@ -276,6 +322,46 @@ mod tests {
                 .to_string()
                 .contains("others may write")
         );
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn what_killed_ephemeral_runs_left_is_removed() {
+        let temporary = temporary_path().unwrap();
+        let names = ["dead", "alive", "starting", "without", "other"];
+        for (at, name) in names.into_iter().enumerate() {
+            let folder = match name {
+                "other" => temporary.join("albacore-ephemeral-mine"),
+                _ => temporary.join(format!("{EPHEMERAL}{at:016x}")),
+            };
+            fs::create_dir_all(folder.join("environments/1")).unwrap();
+            match name {
+                "without" => {}
+                "starting" => fs::write(folder.join("lock"), "").unwrap(),
+                _ => fs::write(folder.join("lock"), "7\n").unwrap(),
+            }
+        }
+        let path = |at: usize| temporary.join(format!("{EPHEMERAL}{at:016x}"));
+        let alive = DataDir::open(&path(1)).unwrap();
+        sweep(&temporary);
+        let left: Vec<bool> = (0..4).map(|at| path(at).exists()).collect();
+        assert_eq!(left, [false, true, true, true]);
+        assert!(temporary.join("albacore-ephemeral-mine").exists());
+        drop(alive);
+        sweep(&temporary);
+        assert!(!path(1).exists());
+        fs::remove_dir_all(&temporary).unwrap();
+    }
+
+    #[test]
+    fn folders_of_environments_go_at_the_start_and_at_the_end() {
+        let path = temporary_path().unwrap();
+        fs::create_dir_all(path.join("environments/1/tmp")).unwrap();
+        let folder = DataDir::open(&path).unwrap();
+        assert!(!path.join("environments").exists());
+        fs::create_dir_all(path.join("environments/2/tmp")).unwrap();
+        folder.close().unwrap();
+        assert!(!path.join("environments").exists());
         fs::remove_dir_all(&path).unwrap();
     }
 }

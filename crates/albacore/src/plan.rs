@@ -60,13 +60,10 @@ impl Plan {
         };
         let mut after = state.clone();
         let mut refused = Vec::new();
-        for (command, place) in batch.commands.iter().zip(&batch.places) {
+        for (index, command) in batch.commands.iter().enumerate() {
             match decide(&after, command, &context) {
                 Ok(commit) => commit.changes.iter().for_each(|change| after.apply(change)),
-                Err(refusal) => {
-                    let message = loaded.desired.in_its_words(&refusal.to_string());
-                    refused.push(Problem::at(Some(place), message));
-                }
+                Err(refusal) => refused.extend(loaded.desired.mistake(&batch, index, &refusal).map(Problem::from)),
             }
         }
         if refused.is_empty() {

@@ -125,13 +125,18 @@ impl Configuration<Proxy> {
     /// Finds out whether the planned state could be served. Nothing happens.
     pub(super) async fn check(&self, plan: Plan) -> Result<Plan, Problems> {
         let proxy = self.proxy.clone();
+        let is_reload = self.progress.serves();
         self.off_thread(move || match proxy.check(&plan.state) {
             Ok(()) => Ok(plan),
             Err(error) => {
-                let problem = match &error {
+                let mut problem = match &error {
                     ApplyError::Table(error) => plan.problem(error),
                     ApplyError::Bind(error) => plan.problem(error),
                 };
+                // Nobody tells us when a port becomes free.
+                if is_reload && matches!(error, ApplyError::Bind(_)) {
+                    problem.message.push_str("; then save the file or send SIGHUP");
+                }
                 Err(Problems::of(vec![problem], plan.loaded))
             }
         })

@@ -51,6 +51,11 @@ impl Progress {
         self.served.load(Ordering::Acquire)
     }
 
+    /// Whether there is one.
+    pub(super) fn serves(&self) -> bool {
+        self.served() != NOTHING
+    }
+
     /// Whether that is the newest one.
     pub(super) fn is_current(&self) -> bool {
         self.served() == self.state.borrow().revision.0

@@ -1,6 +1,6 @@
 //! Commands besides `up`.
 
-use crate::support::{manifest, new_folder, with_manifest};
+use crate::support::{manifest, new_folder, repository, with_manifest};
 use serde_json::Value;
 
 #[test]
@@ -37,6 +37,54 @@ fn check_finds_every_mistake_and_touches_nothing() {
 
     folder.run(&["check", "missing.yaml"]).expect(1, "", "missing.yaml");
     folder.run(&["check", "--no-such-flag"]).expect(2, "", "--no-such-flag");
+}
+
+/// The block of the README that begins with this language.
+fn readme_block(readme: &str, language: &str) -> String {
+    let (_, rest) = readme.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_readme_shows_what_is_said() {
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let folder = new_folder();
+    std::fs::create_dir(folder.path("orders")).unwrap();
+    folder.write_program("orders/bootstrap", &readme_block(&readme, "python"));
+    let manifest = readme_block(&readme, "yaml");
+    folder.write("albacore.yaml", &manifest);
+    let good = folder.run(&["check"]);
+    good.expect(0, "albacore.yaml: ok", "");
+    assert_eq!(good.err, "", "no warnings");
+
+    let broken = manifest.replace("forward: orders", "forward: oders");
+    assert_ne!(broken, manifest);
+    folder.write("albacore.yaml", &broken);
+    let said = folder.run(&["check"]);
+    let mistake = said.err.lines().next().unwrap();
+    assert!(
+        readme.lines().any(|line| line == mistake),
+        "the README does not show {mistake:?}"
+    );
+    said.expect(1, "", "albacore.yaml: 1 mistake\n");
+    assert!(readme.contains("\nalbacore.yaml: 1 mistake; keeping"));
+}
+
+#[test]
+fn settings_without_effect_are_warned_about() {
+    let folder = with_manifest("a", "");
+    let mut server = folder.up(&[]);
+    folder.write(
+        "albacore.yaml",
+        &manifest("a", "").replace("timeout: 60s", "memory: 512MB"),
+    );
+    let told = server.notice("warning");
+    assert!(told["message"].as_str().unwrap().starts_with("`memory`"), "{told}");
+    let warning = "albacore.yaml:4:13: `memory` is told to the function, but no limit is set";
+    folder
+        .run(&["check"])
+        .expect(0, "albacore.yaml: ok", &format!("warning: {warning}"));
+    folder.run(&["doctor"]).expect(0, warning, "");
 }
 
 #[test]

@@ -93,7 +93,11 @@ fn a_port_that_cannot_be_had_changes_nothing() {
     let mut server = folder.up(&["--publish", &format!("8081:{taken}")]);
     folder.write("albacore.yaml", &manifest("two", SECOND));
     let mistake = server.notice("mistake");
-    assert!(mistake["message"].as_str().unwrap().contains("in use"), "{mistake}");
+    let message = mistake["message"].as_str().unwrap();
+    assert!(
+        message.contains("in use") && message.ends_with("; then save the file or send SIGHUP"),
+        "{mistake}"
+    );
     server.notice("kept");
     assert_eq!(worker(&server).0, "one");
     drop(theirs);

@@ -20,6 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use tracing::debug;
 
 /// Workspaces a core keeps for later.
 const KEPT_WORKS: usize = 64;
@@ -195,6 +196,7 @@ impl Core {
         if let Some(log) = &self.log {
             log.line(|out| out.extend_from_slice(&entry.line));
         }
+        debug!(line = %String::from_utf8_lossy(&entry.line), verdict = record.verdict.as_deref(), "request finished");
         entry.verdict = record.verdict.take();
         if kept > 0 {
             requests.push_back(entry);

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
+use time::OffsetDateTime;
 
 /// The file that `provided.*` runs, and the folder that it starts in.
 pub(crate) fn program_and_folder(location: &CodeLocation) -> (PathBuf, PathBuf) {
@@ -22,7 +23,8 @@ pub(crate) fn program_and_folder(location: &CodeLocation) -> (PathBuf, PathBuf) 
 
 /// `/aws/lambda/{function}` has one stream for each environment: `YYYY/MM/DD/[version]{id}`. Source: Lambda 9.3.
 pub(crate) fn log_stream_name(started: SystemTime, environment_id: &str) -> String {
-    let (year, month, day) = date(started.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO));
+    let started = OffsetDateTime::from(started);
+    let (year, month, day) = (started.year(), u8::from(started.month()), started.day());
     format!("{year:04}/{month:02}/{day:02}/[$LATEST]{environment_id}")
 }
 
@@ -92,24 +94,6 @@ fn variables(
     all
 }
 
-/// The date in UTC of a time since 1970, in the proleptic Gregorian calendar: years of 400 cycle, and begin in March so
-/// that the leap day comes last.
-fn date(since_epoch: Duration) -> (u64, u64, u64) {
-    let days = since_epoch.as_secs() / 86_400 + 719_468;
-    let (cycle, day_of_cycle) = (days / 146_097, days % 146_097);
-    let year_of_cycle = (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
-    let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = cycle * 400 + year_of_cycle + u64::from(month <= 2);
-    (year, month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +101,7 @@ mod tests {
         Code, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout, Runtime,
     };
     use model::{AccountId, FunctionArn, Owner, Region, Scope, Secret};
+    use std::time::{Duration, UNIX_EPOCH};
 
     fn function(variables: &[(&str, &str)]) -> Function {
         let scope = Scope {

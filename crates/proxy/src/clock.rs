@@ -1,8 +1,9 @@
 //! The time in the forms that traffic needs: cached texts, because they change once a second.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use time::OffsetDateTime;
 
-const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
@@ -72,8 +73,9 @@ impl Texts {
     pub(crate) fn iso(&mut self, moment: Wall, out: &mut Vec<u8>) {
         if self.iso_secs != moment.secs() || self.iso.is_empty() {
             self.iso_secs = moment.secs();
-            let (year, month, day) = civil(moment.secs() / 86_400);
-            let (hour, minute, second) = of_day(moment.secs());
+            let at = calendar(moment.secs());
+            let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
+            let (hour, minute, second) = at.to_hms();
             self.iso = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.").into_bytes();
         }
         out.extend_from_slice(&self.iso);
@@ -89,32 +91,18 @@ impl Texts {
 
 /// An HTTP date (RFC 9110, 5.6.7) of seconds since the Unix epoch.
 pub(crate) fn http_date(secs: u64) -> String {
-    let days = secs / 86_400;
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = of_day(secs);
-    let (weekday, month) = (DAYS[(days % 7) as usize], MONTHS[month as usize - 1]);
+    let moment = calendar(secs);
+    let weekday = DAYS[usize::from(moment.weekday().number_days_from_monday())];
+    let month = MONTHS[usize::from(u8::from(moment.month())) - 1];
+    let (day, year) = (moment.day(), moment.year());
+    let (hour, minute, second) = moment.to_hms();
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
-fn of_day(secs: u64) -> (u64, u64, u64) {
-    (secs / 3600 % 24, secs / 60 % 60, secs % 60)
-}
-
-/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let of_era = shifted % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+/// In the calendar; a clock that is off by millennia shows 1970.
+fn calendar(secs: u64) -> OffsetDateTime {
+    let secs = i64::try_from(secs).unwrap_or(i64::MAX);
+    OffsetDateTime::from_unix_timestamp(secs).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]

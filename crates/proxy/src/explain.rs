@@ -16,8 +16,8 @@ use crate::sticky::{self, Binding, CookieKey, UrlEncoded};
 use crate::table::{Group, ListenerEntry, Scheme, Table};
 use crate::trace::Random;
 use crate::view::View;
+use http1::RequestHead;
 use http1::desync::Reason;
-use http1::{Framing, RequestHead};
 use model::RuleArn;
 use question::Url;
 use refusal::Refusal;
@@ -361,7 +361,7 @@ impl Asked<'_> {
             instead(400, "LambdaWebsocketNotSupported");
         } else if group.function.is_none() {
             instead(503, "");
-        } else if body.len() > LIMIT_BYTES || announces_more(view) {
+        } else if body.len() > LIMIT_BYTES || handler::announces_too_much(view) {
             instead(413, "LambdaRequestTooLarge");
         } else {
             let mut id = Vec::new();
@@ -379,11 +379,6 @@ impl Asked<'_> {
         }
         explained
     }
-}
-
-/// The head alone says that the body is too large for a function.
-fn announces_more(view: &View<'_>) -> bool {
-    matches!(http1::framing(view.head, view.bytes), Ok(Framing::Length(length)) if length > LIMIT_BYTES as u64)
 }
 
 /// A forward for which no group is chosen.

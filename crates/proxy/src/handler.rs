@@ -76,8 +76,13 @@ pub(crate) fn answer<'a, E: Exchange>(listener: &'a ListenerEntry, exchange: &mu
     exchange.reply(reply);
 }
 
-/// How the desync mode treats an HTTP/1 request; `Err` is the status of a refusal. Source: ALB 4.9.
-pub(crate) fn desync(view: &View<'_>, listener: &ListenerEntry, record: &mut Record) -> Result<Verdict, u16> {
+/// How the desync mode treats an HTTP/1 request, and how its body is framed; `Err` is the status of a refusal.
+/// Source: ALB 4.9.
+pub(crate) fn desync(
+    view: &View<'_>,
+    listener: &ListenerEntry,
+    record: &mut Record,
+) -> Result<(Verdict, Framing), u16> {
     record.classification = desync::classify(view.head, view.bytes);
     let mode = match listener.load_balancer.attributes.desync {
         DesyncMode::Monitor => Mode::Monitor,
@@ -87,7 +92,7 @@ pub(crate) fn desync(view: &View<'_>, listener: &ListenerEntry, record: &mut Rec
     match mode.verdict(record.classification.class) {
         Verdict::Block => Err(400),
         verdict => http1::framing(view.head, view.bytes)
-            .map(|_| verdict)
+            .map(|framing| (verdict, framing))
             .map_err(FramingError::status),
     }
 }
@@ -284,9 +289,7 @@ async fn call_function<E: Exchange>(
         return Err(failure(503, "", Side::Client));
     };
     // What the head announces need not be waited for.
-    if let Ok(Framing::Length(length)) = http1::framing(view.head, view.bytes)
-        && length > lambda::LIMIT_BYTES as u64
-    {
+    if announces_too_much(&view) {
         return Err(failure(413, "LambdaRequestTooLarge", Side::Function));
     }
     let started = record.start;
@@ -325,6 +328,12 @@ async fn call_function<E: Exchange>(
     let answered = read_outcome(outcome, forwarding.group.multi_value, record, counters)?;
     record.response_processing = Some(sent.elapsed().saturating_sub(took));
     Ok(answered)
+}
+
+/// The head alone says that the body is too large for a function.
+pub(crate) fn announces_too_much(view: &View<'_>) -> bool {
+    let framing = http1::framing(view.head, view.bytes);
+    matches!(framing, Ok(Framing::Length(length)) if length > lambda::LIMIT_BYTES as u64)
 }
 
 /// Judges what came of an invocation. Source: ALB 3.3, 3.4.

@@ -266,16 +266,10 @@ impl Connection {
         }
         self.state.is_head = view.method() == b"HEAD";
         self.state.bare = view.version() == Version::Http09;
-        let verdict = handler::desync(&view, &listener, &mut work.record);
-        let framing = http1::framing(&work.head, head);
-        let (verdict, framing) = match (verdict, framing) {
-            (Ok(verdict), Ok(framing)) => (verdict, framing),
-            (Err(status), _) => {
+        let (verdict, framing) = match handler::desync(&view, &listener, &mut work.record) {
+            Ok(judged) => judged,
+            Err(status) => {
                 self.refuse(&listener, status);
-                return None;
-            }
-            (Ok(_), Err(error)) => {
-                self.refuse(&listener, error.status());
                 return None;
             }
         };

@@ -30,15 +30,23 @@ fn main() -> ExitCode {
     let spawner = sandbox::Spawner::start(sandbox::Options::default()).expect("a spawner");
     // The first runtime of a process makes a pair of sockets for signals, which stays.
     drop(runtime());
-    let mut failed = Vec::new();
+    let (mut passed, mut failed) = (0, Vec::new());
     for &(name, case) in cases.filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter.as_str()))) {
         let outcome = std::panic::catch_unwind(|| run(spawner.clone(), case));
         println!("test {name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
-        if outcome.is_err() {
-            failed.push(name);
+        match outcome {
+            Ok(()) => passed += 1,
+            Err(_) => failed.push(name),
         }
     }
-    println!("\ntest result: {} failed: {failed:?}", failed.len());
+    if !failed.is_empty() {
+        println!("\nfailures: {}", failed.join(", "));
+    }
+    let word = if failed.is_empty() { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {word}. {passed} passed; {} failed; 0 ignored; 0 measured",
+        failed.len()
+    );
     ExitCode::from(u8::from(!failed.is_empty()))
 }
 

@@ -1,20 +1,23 @@
 //! The two handles: [`Functions`] for all cores, [`CoreFunctions`] for one.
 
 use crate::account::Account;
+use crate::code::Codes;
+use crate::interpreters::{Interpreters, RuntimeNotice};
 use crate::request_id::RequestIds;
 use crate::scheduler::{Pending, Scheduler};
 use crate::{EVENT_BYTES_MAX, LogSink, Options};
-use invoke::{Invocation, InvokeOutcome, InvokeRefusal, Invoker, LocalBoxFuture};
+use invoke::{Invocation, InvokeOutcome, InvokeRefusal, Invoked, Invoker, LocalBoxFuture};
 use model::lambda::function::{Function, FunctionConfiguration};
 use model::observed::FunctionReport;
 use model::{FunctionArn, State};
 use sandbox::Spawner;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{OnceCell, Semaphore, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +33,11 @@ pub(crate) struct Host {
     pub(crate) spawner: Spawner,
     pub(crate) options: Options,
     pub(crate) log: Arc<dyn LogSink>,
+    pub(crate) codes: Codes,
+    /// Where the bootstraps of the managed runtimes lie.
+    pub(crate) runtime_directory: PathBuf,
+    /// Looked for when they are needed first.
+    interpreters: OnceCell<Interpreters>,
     /// Environments that may still be started on this host.
     pub(crate) environments: Arc<Semaphore>,
     /// Invocations that wait for room on this host.
@@ -45,6 +53,9 @@ impl Functions {
     pub fn new(spawner: Spawner, options: Options, log: Arc<dyn LogSink>) -> Self {
         let host = Host {
             spawner,
+            codes: Codes::new(&options.data_dir),
+            runtime_directory: options.data_dir.join("runtimes"),
+            interpreters: OnceCell::new(),
             environments: Arc::new(Semaphore::new(options.environments_max.min(Semaphore::MAX_PERMITS))),
             options,
             log,
@@ -71,6 +82,31 @@ impl Functions {
         CoreFunctions { core }
     }
 
+    /// Runs one invocation on whichever core serves it best. For callers outside of the traffic cores; an
+    /// [`Invoker`] on a core costs less.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future never stops the invocation.
+    pub async fn invoke(&self, _invocation: Invocation) -> Invoked {
+        Invoked {
+            request_id: None,
+            outcome: InvokeOutcome::Refused(InvokeRefusal::ServiceFailure),
+            log_tail: None,
+        }
+    }
+
+    /// What there is to say about the runtimes of the functions in `state`, in their order. Looks for interpreters if a
+    /// function needs one and that was not done yet, which takes some milliseconds for each of them.
+    pub async fn runtime_notices(&self, state: &State) -> Vec<RuntimeNotice> {
+        let mut notices = Vec::new();
+        for function in state.functions().filter(|it| it.configuration.runtime.is_managed()) {
+            let interpreters = self.host.interpreters().await;
+            notices.extend(interpreters.notice(&function.name, function.configuration.runtime));
+        }
+        notices
+    }
+
     /// How the functions are doing that were invoked so far, in no promised order.
     pub fn reports(&self) -> Vec<FunctionReport> {
         let accounts = self.host.accounts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,6 +128,12 @@ impl Drop for Starved {
 }
 
 impl Host {
+    pub(crate) async fn interpreters(&self) -> &Interpreters {
+        self.interpreters
+            .get_or_init(|| Interpreters::find(&self.spawner))
+            .await
+    }
+
     pub(crate) fn starve(self: &Arc<Self>) -> Starved {
         self.starved.fetch_add(1, Relaxed);
         Starved(Arc::clone(self))
@@ -341,6 +383,7 @@ fn same_environment(one: &Function, other: &Function) -> bool {
         memory,
         environment,
         concurrency: _,
+        logging,
     } = &one.configuration;
     let configuration = &other.configuration;
     one.code == other.code
@@ -349,6 +392,7 @@ fn same_environment(one: &Function, other: &Function) -> bool {
         && *timeout == configuration.timeout
         && *memory == configuration.memory
         && *environment == configuration.environment
+        && *logging == configuration.logging
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     TimedOut(Duration),
     /// There is no file to run.
     NoBootstrap,
+    /// There is nothing here that could run the code, for this reason.
+    NotRunnable(String),
     /// The system refused to execute the file, with this error number.
     BadBootstrap(i32),
     /// The answer is over 6 MB.
@@ -61,6 +63,7 @@ impl Failure {
                 "Runtime.InvalidEntrypoint",
                 format!("fork/exec /var/task/bootstrap: {}", errno_text(errno)),
             ),
+            Self::NotRunnable(message) => ("Runtime.InvalidEntrypoint", json_text(&message)),
             Self::AnswerTruncated => (
                 "Runtime.TruncatedResponse",
                 "HTTP request detected as truncated".to_owned(),
@@ -77,6 +80,19 @@ impl Failure {
             payload: payload.into(),
         }
     }
+}
+
+/// A text as it stands inside of a JSON string.
+fn json_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Go's words for the errors of `execve`.

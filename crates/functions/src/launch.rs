@@ -4,7 +4,9 @@
 //! `LAMBDA_TASK_ROOT` and the current directory are that folder and not `/var/task`, and the writable directory is
 //! `TMPDIR` and not `/tmp`.
 
-use model::lambda::function::{CodeLocation, Function};
+use crate::code::ReadyCode;
+use crate::interpreters::Choice;
+use model::lambda::function::Function;
 use sandbox::{Limits, Spec};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,10 +16,10 @@ use std::time::SystemTime;
 use time::OffsetDateTime;
 
 /// The file that `provided.*` runs, and the folder that it starts in.
-pub(crate) fn program_and_folder(location: &CodeLocation) -> (PathBuf, PathBuf) {
-    match location {
-        CodeLocation::Folder(folder) => (folder.join("bootstrap"), folder.clone()),
-        CodeLocation::Executable(program) => (program.clone(), program.parent().unwrap_or(Path::new("/")).to_owned()),
+pub(crate) fn program_and_folder(code: &ReadyCode) -> (PathBuf, PathBuf) {
+    match code {
+        ReadyCode::Folder(folder) => (folder.join("bootstrap"), folder.clone()),
+        ReadyCode::Executable(program) => (program.clone(), program.parent().unwrap_or(Path::new("/")).to_owned()),
     }
 }
 
@@ -28,13 +30,37 @@ pub(crate) fn log_stream_name(started: SystemTime, environment_id: &str) -> Stri
     format!("{year:04}/{month:02}/{day:02}/[$LATEST]{environment_id}")
 }
 
+/// What one start of a runtime is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Launch<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) code: &'a ReadyCode,
+    /// What runs a managed runtime.
+    pub(crate) interpreter: Choice<'a>,
+    /// Where the bootstraps of the managed runtimes lie.
+    pub(crate) runtime_directory: &'a Path,
+    pub(crate) runtime_api: SocketAddr,
+    /// The writable directory.
+    pub(crate) temporary: &'a Path,
+    pub(crate) log_stream: &'a str,
+}
+
 /// The description of the process.
-pub(crate) fn spec(function: &Function, runtime_api: SocketAddr, temporary: &Path, log_stream: &str) -> Spec {
-    let (program, folder) = program_and_folder(&function.code.location);
+pub(crate) fn spec(launch: &Launch<'_>) -> Spec {
+    let &Launch {
+        function,
+        code,
+        runtime_api,
+        temporary,
+        log_stream,
+        ..
+    } = launch;
+    let (program, folder) = program_and_folder(code);
     Spec {
         environment: variables(function, &folder, runtime_api, temporary, log_stream)
             .into_iter()
             .collect(),
+        log_pipe: false,
         program,
         args: Vec::new(),
         working_directory: folder,
@@ -98,8 +124,10 @@ fn variables(
 mod tests {
     use super::*;
     use model::lambda::function::{
-        Code, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout, Runtime,
+        Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
     };
+    use model::lambda::logging::Logging;
+    use model::lambda::runtime::Runtime;
     use model::{AccountId, FunctionArn, Owner, Region, Scope, Secret};
     use std::time::{Duration, UNIX_EPOCH};
 
@@ -121,6 +149,7 @@ mod tests {
                 memory: FunctionMemory::default(),
                 environment: Environment::new(variables.collect()).unwrap(),
                 concurrency: None,
+                logging: Logging::default(),
             },
             code: Code {
                 location: CodeLocation::Folder("/srv/orders".into()),
@@ -132,7 +161,15 @@ mod tests {
 
     fn made(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
         let address = "127.0.0.1:4711".parse().unwrap();
-        let spec = spec(&function(variables), address, Path::new("/data/tmp"), "stream");
+        let spec = spec(&Launch {
+            function: &function(variables),
+            code: &ReadyCode::Folder("/srv/orders".into()),
+            interpreter: Choice::NotNeeded,
+            runtime_directory: Path::new("/data/runtimes"),
+            runtime_api: address,
+            temporary: Path::new("/data/tmp"),
+            log_stream: "stream",
+        });
         let text = |value: OsString| value.into_string().unwrap();
         spec.environment
             .into_iter()
@@ -185,7 +222,7 @@ mod tests {
 
     #[test]
     fn an_executable_runs_from_its_own_folder() {
-        let (program, folder) = program_and_folder(&CodeLocation::Executable("/srv/bin/hello".into()));
+        let (program, folder) = program_and_folder(&ReadyCode::Executable("/srv/bin/hello".into()));
         assert_eq!(
             (program, folder),
             (PathBuf::from("/srv/bin/hello"), PathBuf::from("/srv/bin"))

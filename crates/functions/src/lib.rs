@@ -22,9 +22,11 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod code;
 mod core;
 mod environment;
 mod failure;
+mod interpreters;
 mod launch;
 mod log;
 mod options;
@@ -33,7 +35,8 @@ mod runtime_api;
 mod scheduler;
 
 pub use crate::core::{CoreFunctions, Functions};
-pub use log::{LOG_LINE_BYTES_MAX, LogSink, Stream};
+pub use interpreters::RuntimeNotice;
+pub use log::{LOG_LINE_BYTES_MAX, LogEvent, LogSink, Source};
 pub use options::Options;
 
 /// The largest event of a synchronous invocation, in bytes. Source: Lambda 5.1.

@@ -12,22 +12,43 @@ pub const LOG_LINE_BYTES_MAX: usize = 256 * 1024;
 /// How much is asked of a pipe at once, in bytes.
 const READ_BYTES: usize = 8 * 1024;
 
-/// Where a log line comes from.
+/// Who wrote a log event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
-    /// The function's standard output.
+pub enum Source {
+    /// The function, to its standard output.
     Stdout,
-    /// The function's standard error.
+    /// The function, to its standard error.
     Stderr,
-    /// albacore itself, about the function.
+    /// A managed runtime, through the framed log channel. Source: Lambda 2.11.
+    Runtime,
+    /// Lambda: START, END, REPORT and their like, as text or as a JSON object.
     Platform,
+    /// albacore itself, for the person at the terminal. Lambda has nothing like it, so it is no part of the log group.
+    Notice,
 }
 
-/// Takes the log lines of functions.
+/// One event of a function's log.
+#[derive(Clone, Copy, Debug)]
+pub struct LogEvent<'a> {
+    /// Whose log.
+    pub function: &'a FunctionName,
+    /// The log group, for example `/aws/lambda/orders`.
+    pub group: &'a str,
+    /// The log stream, one for each environment. Source: Lambda 9.3.
+    pub stream: &'a str,
+    /// When, in milliseconds since the epoch.
+    pub timestamp_ms: u64,
+    /// Who wrote it.
+    pub source: Source,
+    /// The message without the newline at its end, at most [`LOG_LINE_BYTES_MAX`] bytes of anything. It may have newlines
+    /// inside.
+    pub message: &'a [u8],
+}
+
+/// Takes the log events of functions.
 pub trait LogSink: Send + Sync {
-    /// Takes one line without its newline, at most [`LOG_LINE_BYTES_MAX`] bytes of anything. Called on traffic cores, so
-    /// it must not block.
-    fn line(&self, function: &FunctionName, stream: Stream, line: &[u8]);
+    /// Takes one event. Called on traffic cores, so it must not block.
+    fn event(&self, event: LogEvent<'_>);
 }
 
 /// Hands on the lines of one pipe until all of its writers are gone.

@@ -27,6 +27,8 @@ pub struct Options {
     pub patience: Duration,
     /// How long an environment may be idle until it is ended. Default 5 minutes.
     pub idle_retirement: Duration,
+    /// Is another version of a language than the runtime names refused? Default false: the nearest one serves.
+    pub strict_runtimes: bool,
 }
 
 impl Options {
@@ -41,6 +43,7 @@ impl Options {
             queue_timeout: Duration::from_secs(10),
             patience: Duration::from_millis(10),
             idle_retirement: Duration::from_secs(300),
+            strict_runtimes: false,
         }
     }
 }

@@ -31,7 +31,38 @@ pub struct Invocation {
     pub payload: Bytes,
     /// The `X-Amzn-Trace-Id` of the request, handed to the runtime as `Lambda-Runtime-Trace-Id`.
     pub trace_id: Option<String>,
+    /// The decoded JSON of `X-Amz-Client-Context`. A load balancer sends none.
+    pub client_context: Option<String>,
+    /// Is the end of the log wanted? Then the caller is answered when the log of the invocation is complete.
+    pub log_tail: bool,
 }
+
+impl Invocation {
+    /// An invocation as a load balancer makes it.
+    pub fn new(function: FunctionArn, payload: Bytes, trace_id: Option<String>) -> Self {
+        Self {
+            function,
+            payload,
+            trace_id,
+            client_context: None,
+            log_tail: false,
+        }
+    }
+}
+
+/// An invocation that has ended, for callers that want to know more than the outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invoked {
+    /// The request id, a UUID, as it stands in the function's log. `None` when the function was not run.
+    pub request_id: Option<String>,
+    /// How it ended.
+    pub outcome: InvokeOutcome,
+    /// The last [`LOG_TAIL_BYTES_MAX`] bytes of the invocation's log, if they were asked for.
+    pub log_tail: Option<Bytes>,
+}
+
+/// How much of an invocation's log its caller can get, in bytes. Source: Lambda 2.12.
+pub const LOG_TAIL_BYTES_MAX: usize = 4096;
 
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -110,7 +110,7 @@ fn plain(error: &io::Error) -> String {
 
 /// Changes whenever a file of the code does: a hash over path, size, time of change and mode of each.
 pub(crate) fn revision(location: &CodeLocation) -> Result<Arc<str>, String> {
-    let (CodeLocation::Folder(path) | CodeLocation::Executable(path)) = location;
+    let (CodeLocation::Folder(path) | CodeLocation::Executable(path) | CodeLocation::Zip(path)) = location;
     let mut hash = Sha256::new();
     hash_files(path, &mut hash).map_err(|error| match error {
         Unhashable::TooMany => {

@@ -162,7 +162,7 @@ impl<'a> Walk<'a> {
     }
 
     fn revision(&mut self, location: &CodeLocation) -> Result<Arc<str>, String> {
-        let (CodeLocation::Folder(path) | CodeLocation::Executable(path)) = location;
+        let (CodeLocation::Folder(path) | CodeLocation::Executable(path) | CodeLocation::Zip(path)) = location;
         if let Some(known) = self.revisions.get(path) {
             return known.clone();
         }

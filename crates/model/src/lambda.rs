@@ -1,3 +1,5 @@
 //! Lambda resources.
 
 pub mod function;
+pub mod logging;
+pub mod runtime;

@@ -39,6 +39,8 @@ pub const REGEX_COMPILED_BYTES_MAX: usize = 1 << 20;
 pub const CERTIFICATES_PER_LOAD_BALANCER: usize = 25;
 /// Characters of a listener attribute's value.
 pub const LISTENER_ATTRIBUTE_VALUE_CHARS_MAX: usize = 1024;
+/// Log group names: 1 to 512 characters (Lambda 1.2).
+pub const LOG_GROUP_NAME_CHARS: RangeInclusive<usize> = 1..=512;
 /// A function's timeout in seconds (Lambda 1.3).
 pub const FUNCTION_TIMEOUT_SECS: RangeInclusive<u32> = 1..=900;
 /// A function's memory in MB (Lambda 1.3).

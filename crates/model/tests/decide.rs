@@ -19,8 +19,10 @@ use model::elb::security_policy::{self, SecurityPolicy};
 use model::elb::target_group::TargetKind;
 use model::elb::transform::Transforms;
 use model::lambda::function::{
-    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout, Runtime,
+    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
 };
+use model::lambda::logging::Logging;
+use model::lambda::runtime::Runtime;
 use model::refusal::{
     ActionRefusal, CertificateRefusal, ListenerRefusal, LoadBalancerRefusal, RuleRefusal, TargetGroupRefusal,
 };
@@ -157,6 +159,7 @@ fn create_function(name: &str) -> Command {
             memory: FunctionMemory::default(),
             environment: Environment::default(),
             concurrency: None,
+            logging: Logging::default(),
         },
         code: Code {
             location: CodeLocation::Folder(PathBuf::from("/code")),

@@ -311,11 +311,9 @@ async fn call_function<E: Exchange>(
     counters.requests.inc();
     counters.lambda_processed_bytes.add(event.len() as u64);
     let trace_id = String::from_utf8(record.trace.clone()).ok();
-    let outcome = core.invoker.invoke(Invocation {
-        function,
-        payload: Bytes::from(event),
-        trace_id,
-    });
+    let outcome = core
+        .invoker
+        .invoke(Invocation::new(function, Bytes::from(event), trace_id));
     let outcome = tokio::select! {
         biased;
         outcome = outcome => outcome,

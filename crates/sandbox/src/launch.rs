@@ -168,6 +168,7 @@ mod tests {
             environment: vec![("A".into(), "1=2".into()), ("B".into(), "".into())],
             working_directory: "/".into(),
             temporary_directory: Some("/tmp".into()),
+            log_pipe: false,
             limits: Limits {
                 open_files: 64,
                 file_bytes: Some(1 << 40),

@@ -31,5 +31,5 @@ mod sys;
 pub use host::{CgroupVersion, HostFeatures, Tier};
 pub use parent::{Options, Process, SpawnError, Spawner, SpawnerError};
 pub use spawner::run_spawner_if_asked;
-pub use spec::{InvalidSpec, Limits, REQUEST_BYTES_MAX, Spec, Step};
+pub use spec::{InvalidSpec, LOG_DESCRIPTOR, Limits, REQUEST_BYTES_MAX, Spec, Step};
 pub use status::ExitStatus;

@@ -10,6 +10,9 @@ use std::path::PathBuf;
 /// limit of its own of 128 KiB for a single argument or variable.
 pub const REQUEST_BYTES_MAX: usize = 200 * 1024;
 
+/// The descriptor of the log pipe in a process that has one: the number that Lambda uses. Source: Lambda 2.11.
+pub const LOG_DESCRIPTOR: i32 = 62;
+
 /// One main process to start.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -24,6 +27,9 @@ pub struct Spec {
     /// The only directory, absolute, beneath which the process may write, where the kernel has Landlock. It must exist.
     /// `None`: nowhere. `/dev/null` and the pipes of its output are writable always.
     pub temporary_directory: Option<PathBuf>,
+    /// Shall the process have the writing end of a third pipe, as descriptor [`LOG_DESCRIPTOR`]? Its other end is
+    /// `Process::take_log`.
+    pub log_pipe: bool,
     /// Resource limits, hard and soft alike.
     pub limits: Limits,
 }

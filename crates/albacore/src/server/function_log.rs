@@ -3,8 +3,7 @@
 //! Lines come from traffic cores, which must not wait for a terminal. One thread writes; when it is too far behind, lines
 //! are dropped and counted.
 
-use functions::{LogSink, Stream};
-use model::lambda::function::FunctionName;
+use functions::{LogEvent, LogSink, Source};
 use serde_json::json;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -92,13 +91,21 @@ impl Sink {
 }
 
 impl LogSink for Sink {
-    fn line(&self, function: &FunctionName, stream: Stream, line: &[u8]) {
+    fn event(&self, event: LogEvent<'_>) {
+        let LogEvent {
+            function,
+            source,
+            message: line,
+            ..
+        } = event;
         let text = match self.json {
             true => {
-                let stream = match stream {
-                    Stream::Stdout => "stdout",
-                    Stream::Stderr => "stderr",
-                    Stream::Platform => "platform",
+                let stream = match source {
+                    Source::Stdout => "stdout",
+                    Source::Stderr => "stderr",
+                    Source::Runtime => "runtime",
+                    Source::Platform => "platform",
+                    Source::Notice => "notice",
                 };
                 let line = String::from_utf8_lossy(line);
                 json!({ "function": function.as_str(), "stream": stream, "line": line })
@@ -149,6 +156,18 @@ fn write_all(lines: &Receiver<Message>, waiting: &AtomicUsize, out: &mut impl Wr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::lambda::function::FunctionName;
+
+    fn event<'a>(function: &'a FunctionName, source: Source, message: &'a [u8]) -> LogEvent<'a> {
+        LogEvent {
+            function,
+            group: "/aws/lambda/orders",
+            stream: "2026/01/02/[$LATEST]ab",
+            timestamp_ms: 0,
+            source,
+            message,
+        }
+    }
 
     fn sink(json: bool) -> (Sink, Receiver<Message>) {
         let (queue, lines) = sync_channel(LINES_MAX);
@@ -176,11 +195,11 @@ mod tests {
     fn lines_carry_their_function() {
         let name = FunctionName::try_from("orders").unwrap();
         let (text, lines) = sink(false);
-        text.line(&name, Stream::Stdout, b"one");
-        text.line(&name, Stream::Platform, b"");
+        text.event(event(&name, Source::Stdout, b"one"));
+        text.event(event(&name, Source::Platform, b""));
         assert_eq!(written(text, &lines), "[orders] one\n[orders] \n");
         let (json, lines) = sink(true);
-        json.line(&name, Stream::Stderr, b"a \"b\"");
+        json.event(event(&name, Source::Stderr, b"a \"b\""));
         let line = written(json, &lines);
         assert_eq!(
             line,
@@ -192,12 +211,12 @@ mod tests {
     fn too_much_is_dropped_and_counted() {
         let name = FunctionName::try_from("orders").unwrap();
         let (many, lines) = sink(false);
-        (0..LINES_MAX + 3).for_each(|_| many.line(&name, Stream::Stdout, b"x"));
+        (0..LINES_MAX + 3).for_each(|_| many.event(event(&name, Source::Stdout, b"x")));
         assert_eq!(many.lost(), 3);
         assert_eq!(written(many, &lines).lines().count(), LINES_MAX);
         let (large, _lines) = sink(false);
         let line = vec![b'x'; 256 * 1024];
-        (0..40).for_each(|_| large.line(&name, Stream::Stdout, &line));
+        (0..40).for_each(|_| large.event(event(&name, Source::Stdout, &line)));
         assert_eq!(large.lost(), 40 - 31);
     }
 }

@@ -1,8 +1,10 @@
 //! One run of an environment's runtime: the main process, its Runtime API and the readers of its output.
 
 use super::{Environment, RuntimeState};
+use crate::code::CodeError;
 use crate::failure::Failure;
-use crate::log::{self, Stream};
+use crate::launch::Launch;
+use crate::log::{self, LogEvent, Source};
 use crate::runtime_api::Server;
 use crate::{Options, launch};
 use sandbox::{ExitStatus, Process, SpawnError, Step};
@@ -93,11 +95,30 @@ impl Run {
             tracing::error!(function = %function.arn, %error, "cannot start an environment");
             StartError::Service
         };
+        let host = &scheduler.core.host;
+        let code = match host.codes.ready(&function.code).await {
+            Ok(code) => code,
+            Err(CodeError::Package(message)) => return Err(not_runnable(environment, &message)),
+            Err(error) => return Err(service(&error)),
+        };
+        let interpreters = host.interpreters().await;
+        let interpreter = interpreters.choose(function.configuration.runtime);
+        if let Some(message) = interpreters.obstacle(function.configuration.runtime, host.options.strict_runtimes) {
+            return Err(not_runnable(environment, &message));
+        }
         let server = Server::bind().map_err(|error| service(&error))?;
         let log_stream = launch::log_stream_name(SystemTime::now(), &home.id);
-        let spec = launch::spec(function, server.address(), &home.temporary(), &log_stream);
+        let spec = launch::spec(&Launch {
+            function,
+            code: &code,
+            interpreter,
+            runtime_directory: &host.runtime_directory,
+            runtime_api: server.address(),
+            temporary: &home.temporary(),
+            log_stream: &log_stream,
+        });
         environment.state.borrow_mut().runtime = RuntimeState::Started;
-        let mut process = match scheduler.core.host.spawner.spawn(spec).await {
+        let mut process = match host.spawner.spawn(spec).await {
             Ok(process) => process,
             Err(error) => {
                 return Err(entry_point_failure(environment, &error)
@@ -106,12 +127,12 @@ impl Run {
             }
         };
         let mut readers = JoinSet::new();
-        for (pipe, stream) in [
-            (process.take_stdout(), Stream::Stdout),
-            (process.take_stderr(), Stream::Stderr),
+        for (pipe, source) in [
+            (process.take_stdout(), Source::Stdout),
+            (process.take_stderr(), Source::Stderr),
         ] {
             if let Some(pipe) = pipe {
-                readers.spawn_local(read(environment, pipe, stream));
+                readers.spawn_local(read(environment, pipe, source));
             }
         }
         Ok(Self {
@@ -139,11 +160,21 @@ impl Run {
     }
 }
 
-fn read(environment: &Environment, pipe: OwnedFd, stream: Stream) -> impl Future<Output = ()> + use<> {
+fn read(environment: &Environment, pipe: OwnedFd, source: Source) -> impl Future<Output = ()> + use<> {
     let sink = Arc::clone(&environment.scheduler.core.host.log);
     let function = Arc::clone(&environment.scheduler.function);
     async move {
-        if let Err(error) = log::forward(pipe, |line| sink.line(&function.name, stream, line)).await {
+        let line = |line: &[u8]| {
+            sink.event(LogEvent {
+                function: &function.name,
+                group: "",
+                stream: "",
+                timestamp_ms: 0,
+                source,
+                message: line,
+            });
+        };
+        if let Err(error) = log::forward(pipe, line).await {
             tracing::warn!(function = %function.arn, %error, "cannot read the output of an environment");
         }
     }
@@ -152,7 +183,6 @@ fn read(environment: &Environment, pipe: OwnedFd, stream: Stream) -> impl Future
 /// Is it the function's fault that its program was not executed?
 async fn entry_point_failure(environment: &Environment, error: &SpawnError) -> Option<StartError> {
     const NO_SUCH_FILE: i32 = 2;
-    let scheduler = &environment.scheduler;
     let failure = match error {
         SpawnError::Exec { program, errno } => {
             let path = program.clone();
@@ -171,11 +201,24 @@ async fn entry_point_failure(environment: &Environment, error: &SpawnError) -> O
         _ => return None,
     };
     // The payload names the path that Lambda has; this names the one that was tried.
-    let line = error.to_string();
-    scheduler
-        .core
-        .host
-        .log
-        .line(&scheduler.function.name, Stream::Platform, line.as_bytes());
+    notice(environment, &error.to_string());
     Some(StartError::Function(failure))
+}
+
+/// Tells the person at the terminal why the function cannot be run.
+fn notice(environment: &Environment, message: &str) {
+    let scheduler = &environment.scheduler;
+    scheduler.core.host.log.event(LogEvent {
+        function: &scheduler.function.name,
+        group: "",
+        stream: "",
+        timestamp_ms: 0,
+        source: Source::Notice,
+        message: message.as_bytes(),
+    });
+}
+
+fn not_runnable(environment: &Environment, message: &str) -> StartError {
+    notice(environment, message);
+    StartError::Function(Failure::NotRunnable(message.to_owned()))
 }

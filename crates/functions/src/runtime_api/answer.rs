@@ -192,11 +192,11 @@ mod tests {
             region: Region::try_from("eu-west-1").unwrap(),
             account: AccountId::try_from("111122223333").unwrap(),
         };
-        let invocation = Invocation {
-            function: FunctionArn::new(&scope, "f"),
-            payload: Bytes::from_static(b"{}"),
-            trace_id: trace_id.map(str::to_owned),
-        };
+        let invocation = Invocation::new(
+            FunctionArn::new(&scope, "f"),
+            Bytes::from_static(b"{}"),
+            trace_id.map(str::to_owned),
+        );
         let id = RequestIds::new().fresh().unwrap();
         let mut out = b"an earlier event".to_vec();
         write_event_head(&mut out, &id, 1_700_000_000_123, &invocation);

@@ -2,7 +2,7 @@
 
 use crate::Case;
 use crate::world::{World, arn, function_error, open_descriptors, processes_of, text, until};
-use functions::Stream;
+use functions::Source;
 use invoke::{InvokeOutcome, InvokeRefusal};
 use model::lambda::function::{Environment, FunctionTimeout};
 use model::{Change, Secret};
@@ -336,11 +336,7 @@ async fn a_full_host_ends_an_idle_environment(world: World) {
     assert_eq!(world.answer("1").await, "1");
     assert_eq!(text(world.invoke_named("g", "2").await), "2");
     let payload = bytes::Bytes::from_static(b"3");
-    let invocation = invoke::Invocation {
-        function: arn("f"),
-        payload,
-        trace_id: None,
-    };
+    let invocation = invoke::Invocation::new(arn("f"), payload, None);
     assert_eq!(text(invoke::Invoker::invoke(&other, invocation).await), "3");
     other.shutdown().await;
     world.core.shutdown().await;
@@ -455,13 +451,13 @@ os._exit(0)
             .map(|line| line.1.clone())
             .collect::<Vec<_>>()
     };
-    until(|| lines(Stream::Stdout).len() == 4 && lines(Stream::Stderr).len() == 1).await;
-    let out = lines(Stream::Stdout);
+    until(|| lines(Source::Stdout).len() == 4 && lines(Source::Stderr).len() == 1).await;
+    let out = lines(Source::Stdout);
     assert_eq!(
         (out[0].as_str(), out[1].len(), out[2].len(), out[3].as_str()),
         ("one\r", 262_144, 37_856, "unfinished")
     );
-    assert_eq!(lines(Stream::Stderr), ["two"]);
+    assert_eq!(lines(Source::Stderr), ["two"]);
 }
 
 // LAM-R-014: an answer of 6291556 bytes is accepted

@@ -301,6 +301,7 @@ fn bootstrap(function: &Function) -> std::path::PathBuf {
     match &function.code.location {
         CodeLocation::Folder(folder) => folder.join("bootstrap"),
         CodeLocation::Executable(program) => program.clone(),
+        CodeLocation::Zip(_) => unreachable!("these cases have folders and executables"),
     }
 }
 

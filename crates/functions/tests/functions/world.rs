@@ -1,12 +1,13 @@
 //! What a case works with: one core, functions made of Python text, and a line to the function while it runs.
 
 use bytes::Bytes;
-use functions::{CoreFunctions, Functions, LogSink, Options, Stream};
+use functions::{CoreFunctions, Functions, LogEvent, LogSink, Options, Source};
 use invoke::{Invocation, InvokeOutcome, Invoker};
 use model::lambda::function::{
     Code, CodeLocation, Environment, Function, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
-    Runtime,
 };
+use model::lambda::logging::Logging;
+use model::lambda::runtime::Runtime;
 use model::{AccountId, Change, FunctionArn, Owner, Region, Scope, Secret, State};
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,14 +61,12 @@ pub(crate) struct World {
 
 /// Log lines as they came.
 #[derive(Default)]
-pub(crate) struct Lines(pub(crate) Mutex<Vec<(Stream, String)>>);
+pub(crate) struct Lines(pub(crate) Mutex<Vec<(Source, String)>>);
 
 impl LogSink for Lines {
-    fn line(&self, _function: &FunctionName, stream: Stream, line: &[u8]) {
-        self.0
-            .lock()
-            .unwrap()
-            .push((stream, String::from_utf8_lossy(line).into_owned()));
+    fn event(&self, event: LogEvent<'_>) {
+        let message = String::from_utf8_lossy(event.message).into_owned();
+        self.0.lock().unwrap().push((event.source, message));
     }
 }
 
@@ -140,6 +139,7 @@ impl World {
                 memory: FunctionMemory::default(),
                 environment: Environment::new(BTreeMap::from([("CASE_PORT".to_owned(), Secret::new(port))])).unwrap(),
                 concurrency: None,
+                logging: Logging::default(),
             },
             code: Code {
                 revision: folder.display().to_string().into(),
@@ -167,11 +167,8 @@ impl World {
 
     pub(crate) fn invoke_named(&self, name: &str, event: &str) -> invoke::LocalBoxFuture<InvokeOutcome> {
         let payload = Bytes::copy_from_slice(event.as_bytes());
-        self.core.invoke(Invocation {
-            function: arn(name),
-            payload,
-            trace_id: Some("Root=1-5-7".to_owned()),
-        })
+        self.core
+            .invoke(Invocation::new(arn(name), payload, Some("Root=1-5-7".to_owned())))
     }
 
     /// Invokes and expects an answer.

@@ -9,8 +9,10 @@ use crate::reader::{Fields, accepted, fields, integer, mapping, text, written, w
 use crate::yaml::{Key, Node};
 use model::command::function::CreateFunction;
 use model::lambda::function::{
-    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout, Runtime,
+    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
 };
+use model::lambda::logging::Logging;
+use model::lambda::runtime::Runtime;
 use model::{FunctionArn, Owner, Secret};
 use std::collections::BTreeMap;
 
@@ -66,6 +68,7 @@ impl Walk<'_> {
                 memory: memory?,
                 environment: environment?,
                 concurrency: concurrency?,
+                logging: Logging::default(),
             },
             code,
             owner: Owner::Manifest,
@@ -92,6 +95,7 @@ impl Walk<'_> {
         let location = accepted(&mut self.report, node.spot, code::locate(&path, &shown))?;
         let runtime = match &location {
             CodeLocation::Executable(_) => runtime.unwrap_or(Some(Runtime::ProvidedAl2023)),
+            CodeLocation::Zip(_) => runtime.flatten().map(Some).unwrap_or(None),
             CodeLocation::Folder(_) => self.runtime_of_folder(fields.spot, node.spot, &path, &shown, runtime),
         };
         let revision = self.revision(&location);

@@ -5,7 +5,8 @@ use crate::testing::{apply, settings};
 use model::elb::condition::Condition;
 use model::elb::listener::ListenerProtocol;
 use model::elb::load_balancer::Scheme;
-use model::lambda::function::{CodeLocation, Runtime};
+use model::lambda::function::CodeLocation;
+use model::lambda::runtime::Runtime;
 use model::{State, TargetGroupArn};
 
 const KITCHEN_SINK: &str = r##"

@@ -2,6 +2,8 @@
 
 use crate::arn::FunctionArn;
 use crate::ids::Owner;
+use crate::lambda::logging::Logging;
+use crate::lambda::runtime::Runtime;
 use crate::limits::{FUNCTION_ENVIRONMENT_BYTES_MAX, FUNCTION_MEMORY_MB, FUNCTION_NAME_CHARS, FUNCTION_TIMEOUT_SECS};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
@@ -40,54 +42,8 @@ pub struct FunctionConfiguration {
     pub environment: Environment,
     /// Reserved concurrency: how many invocations may run at once. `None` is the account's limit.
     pub concurrency: Option<u32>,
-}
-
-/// A runtime that albacore can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Runtime {
-    /// `provided.al2023`: an executable named `bootstrap` that speaks the Runtime API itself.
-    ProvidedAl2023,
-    /// `provided.al2`: the same.
-    ProvidedAl2,
-}
-
-/// Why a runtime identifier is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RuntimeRefusal {
-    /// AWS has it, albacore does not yet.
-    #[error("runtime {0:?} is not built yet; provided.al2023 and provided.al2 are")]
-    NotBuilt(String),
-    /// No such runtime.
-    #[error("runtime {0:?} does not exist; expected provided.al2023 or provided.al2")]
-    Unknown(String),
-}
-
-impl TryFrom<&str> for Runtime {
-    type Error = RuntimeRefusal;
-
-    fn try_from(text: &str) -> Result<Self, RuntimeRefusal> {
-        match text {
-            "provided.al2023" => Ok(Self::ProvidedAl2023),
-            "provided.al2" => Ok(Self::ProvidedAl2),
-            _ if ["python", "nodejs", "java", "ruby", "dotnet", "go"]
-                .iter()
-                .any(|name| text.starts_with(name)) =>
-            {
-                Err(RuntimeRefusal::NotBuilt(text.to_owned()))
-            }
-            _ => Err(RuntimeRefusal::Unknown(text.to_owned())),
-        }
-    }
-}
-
-impl Runtime {
-    /// The runtime identifier.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ProvidedAl2023 => "provided.al2023",
-            Self::ProvidedAl2 => "provided.al2",
-        }
-    }
+    /// What its log looks like and where it goes.
+    pub logging: Logging,
 }
 
 /// What a function runs, found on this machine.
@@ -106,6 +62,8 @@ pub enum CodeLocation {
     Folder(PathBuf),
     /// One executable, run as it is from its own folder.
     Executable(PathBuf),
+    /// A zip file, unpacked before it is run. The revision is that of the file as it was found.
+    Zip(PathBuf),
 }
 
 /// A function's name: 1 to 64 letters, digits, hyphens and underscores.
@@ -346,15 +304,5 @@ mod tests {
         }
         assert!(FunctionMemory::try_from(128).is_ok() && FunctionMemory::try_from(10_240).is_ok());
         assert!(FunctionMemory::try_from(127).is_err() && FunctionMemory::try_from(10_241).is_err());
-    }
-
-    #[test]
-    fn runtimes() {
-        assert_eq!(Runtime::try_from("provided.al2023"), Ok(Runtime::ProvidedAl2023));
-        assert_eq!(
-            Runtime::try_from("python3.12"),
-            Err(RuntimeRefusal::NotBuilt("python3.12".into()))
-        );
-        assert_eq!(Runtime::try_from("cobol"), Err(RuntimeRefusal::Unknown("cobol".into())));
     }
 }

@@ -16,8 +16,10 @@ use model::elb::name::{LoadBalancerName, TargetGroupName};
 use model::elb::rule::RulePriority;
 use model::elb::transform::Transforms;
 use model::lambda::function::{
-    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout, Runtime,
+    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
 };
+use model::lambda::logging::Logging;
+use model::lambda::runtime::Runtime;
 use model::{
     AccountId, Command, Context, FunctionArn, ListenerArn, LoadBalancerArn, Owner, Region, ResourceId, RuleArn, Scope,
     State, TargetGroupArn, decide,
@@ -237,6 +239,7 @@ fn create_function(name: &str) -> Command {
             memory: FunctionMemory::default(),
             environment: Environment::default(),
             concurrency: None,
+            logging: Logging::default(),
         },
         code: Code {
             location: CodeLocation::Executable(PathBuf::from("/bin/true")),

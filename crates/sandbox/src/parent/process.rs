@@ -11,6 +11,7 @@ pub struct Process {
     pid: u32,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
+    log: Option<OwnedFd>,
 }
 
 impl Process {
@@ -20,6 +21,7 @@ impl Process {
             pid,
             stdout: Some(stdout),
             stderr: Some(stderr),
+            log: None,
         }
     }
 
@@ -37,6 +39,11 @@ impl Process {
     /// The same for standard error.
     pub fn take_stderr(&mut self) -> Option<OwnedFd> {
         self.stderr.take()
+    }
+
+    /// The same for the log pipe, if [`crate::Spec::log_pipe`] asked for one.
+    pub fn take_log(&mut self) -> Option<OwnedFd> {
+        self.log.take()
     }
 
     /// Waits until the process has ended and all it left behind has been killed. Says the same again when called again.

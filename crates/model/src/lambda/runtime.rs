@@ -1,0 +1,143 @@
+//! Runtime identifiers. Source: Lambda 1.8.
+
+use std::fmt;
+
+/// A runtime that albacore can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Runtime {
+    /// `provided.al2023`: an executable named `bootstrap` that speaks the Runtime API itself.
+    ProvidedAl2023,
+    /// `provided.al2`: the same.
+    ProvidedAl2,
+    /// `python3.*`.
+    Python(PythonVersion),
+    /// `nodejs*`.
+    Nodejs(NodejsVersion),
+}
+
+/// A minor version of Python 3 that has a runtime identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PythonVersion(u8);
+
+impl PythonVersion {
+    /// 12 for `python3.12`.
+    pub fn minor(self) -> u8 {
+        self.0
+    }
+}
+
+/// A major version of Node.js that has a runtime identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodejsVersion(u8);
+
+impl NodejsVersion {
+    /// 22 for `nodejs22.x`.
+    pub fn major(self) -> u8 {
+        self.0
+    }
+}
+
+/// Every identifier of the API model that AWS still accepts, with what it means here.
+const KNOWN: &[(&str, Runtime)] = &[
+    ("provided.al2023", Runtime::ProvidedAl2023),
+    ("provided.al2", Runtime::ProvidedAl2),
+    ("python3.8", Runtime::Python(PythonVersion(8))),
+    ("python3.9", Runtime::Python(PythonVersion(9))),
+    ("python3.10", Runtime::Python(PythonVersion(10))),
+    ("python3.11", Runtime::Python(PythonVersion(11))),
+    ("python3.12", Runtime::Python(PythonVersion(12))),
+    ("python3.13", Runtime::Python(PythonVersion(13))),
+    ("python3.14", Runtime::Python(PythonVersion(14))),
+    ("python3.15", Runtime::Python(PythonVersion(15))),
+    ("nodejs16.x", Runtime::Nodejs(NodejsVersion(16))),
+    ("nodejs18.x", Runtime::Nodejs(NodejsVersion(18))),
+    ("nodejs20.x", Runtime::Nodejs(NodejsVersion(20))),
+    ("nodejs22.x", Runtime::Nodejs(NodejsVersion(22))),
+    ("nodejs24.x", Runtime::Nodejs(NodejsVersion(24))),
+    ("nodejs26.x", Runtime::Nodejs(NodejsVersion(26))),
+];
+
+/// Why a runtime identifier is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuntimeRefusal {
+    /// AWS has it, albacore does not yet.
+    #[error("runtime {0:?} is not built yet; expected {expected}", expected = Runtime::expected())]
+    NotBuilt(String),
+    /// No such runtime.
+    #[error("runtime {0:?} does not exist; expected {expected}", expected = Runtime::expected())]
+    Unknown(String),
+}
+
+impl TryFrom<&str> for Runtime {
+    type Error = RuntimeRefusal;
+
+    fn try_from(text: &str) -> Result<Self, RuntimeRefusal> {
+        if let Some((_, runtime)) = KNOWN.iter().find(|(identifier, _)| *identifier == text) {
+            return Ok(*runtime);
+        }
+        let not_built = ["java", "ruby", "dotnet"].iter().any(|name| text.starts_with(name));
+        Err(if not_built {
+            RuntimeRefusal::NotBuilt(text.to_owned())
+        } else {
+            RuntimeRefusal::Unknown(text.to_owned())
+        })
+    }
+}
+
+impl Runtime {
+    /// The runtime identifier.
+    pub fn as_str(self) -> &'static str {
+        KNOWN
+            .iter()
+            .find(|(_, runtime)| *runtime == self)
+            .map_or("", |(identifier, _)| identifier)
+    }
+
+    /// Does albacore bring the program that speaks the Runtime API? Then the function is a handler in the code, and not
+    /// a program of its own.
+    pub fn is_managed(self) -> bool {
+        match self {
+            Self::ProvidedAl2023 | Self::ProvidedAl2 => false,
+            Self::Python(_) | Self::Nodejs(_) => true,
+        }
+    }
+
+    fn expected() -> String {
+        let identifiers: Vec<_> = KNOWN.iter().map(|(identifier, _)| *identifier).collect();
+        identifiers.join(", ")
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_read_and_written() {
+        for (identifier, runtime) in KNOWN {
+            assert_eq!(Runtime::try_from(*identifier), Ok(*runtime));
+            assert_eq!(runtime.as_str(), *identifier);
+        }
+        assert!(matches!(Runtime::try_from("python3.12"), Ok(Runtime::Python(version)) if version.minor() == 12));
+        assert!(matches!(Runtime::try_from("nodejs22.x"), Ok(Runtime::Nodejs(version)) if version.major() == 22));
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_refused_and_says_what_can() {
+        assert_eq!(
+            Runtime::try_from("java21"),
+            Err(RuntimeRefusal::NotBuilt("java21".into()))
+        );
+        for unknown in ["cobol", "python2.7", "python3.7", "nodejs22", "nodejs14.x", "go1.x", ""] {
+            let refusal = Runtime::try_from(unknown);
+            assert_eq!(refusal, Err(RuntimeRefusal::Unknown(unknown.into())));
+            assert!(refusal.is_err_and(|it| it.to_string().contains("python3.12")));
+        }
+    }
+}

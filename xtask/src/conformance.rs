@@ -1,4 +1,5 @@
-//! The conformance page: what of the Application Load Balancer's behaviour we have, each line with its test.
+//! The conformance page: what of the Application Load Balancer's and of Lambda's behaviour we have, each line with its
+//! test.
 //!
 //! The checklist (`docs/conformance/checklist.tsv`) says what there is to prove, tests cite its ids, and the page is
 //! made from both, so that it can only claim what a test stands behind.

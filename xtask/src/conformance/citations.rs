@@ -11,9 +11,10 @@ pub(super) struct Citation {
     pub(super) test: String,
 }
 
-/// `ALB-`, a letter, `-` and three digits.
+/// `ALB-` or `LAM-`, a letter, `-` and three digits.
 pub(super) fn is_id(text: &str) -> bool {
-    let Some([family, b'-', digits @ ..]) = text.strip_prefix("ALB-").map(str::as_bytes) else {
+    let rest = text.strip_prefix("ALB-").or_else(|| text.strip_prefix("LAM-"));
+    let Some([family, b'-', digits @ ..]) = rest.map(str::as_bytes) else {
         return false;
     };
     family.is_ascii_uppercase() && digits.len() == 3 && digits.iter().all(u8::is_ascii_digit)
@@ -41,7 +42,7 @@ pub(super) fn scan(source: &Source) -> Vec<Citation> {
     let mut cited: Vec<&str> = Vec::new();
     let mut is_marked = false;
     for line in source.text.lines().map(str::trim) {
-        match read(line) {
+        match read(source, line) {
             Line::Comment(text) => cited.extend(ids(text)),
             Line::Attribute(marks) => is_marked |= marks,
             Line::Function(name, is_test) => {
@@ -70,7 +71,7 @@ fn ids(comment: &str) -> impl Iterator<Item = &str> {
         .filter(|word| is_id(word))
 }
 
-fn rust(line: &str) -> Line<'_> {
+fn rust<'a>(source: &Source, line: &'a str) -> Line<'a> {
     if let Some(text) = line.strip_prefix("//") {
         return Line::Comment(text);
     }
@@ -80,12 +81,24 @@ fn rust(line: &str) -> Line<'_> {
     let head = line.strip_prefix("pub ").unwrap_or(line);
     let head = head.strip_prefix("async ").unwrap_or(head);
     match head.strip_prefix("fn ").and_then(|rest| rest.split_once('(')) {
-        Some((name, _)) => Line::Function(name, false),
+        Some((name, _)) => Line::Function(name, is_case(source, name, line)),
         None => Line::Other,
     }
 }
 
-fn python(line: &str) -> Line<'_> {
+/// Whether the function is a case of a test program with a `main` of its own: `async fn name(world: World)` in a
+/// crate's `tests` folder, and called by the table of cases in the same file. A helper stands in no table.
+fn is_case(source: &Source, name: &str, head: &str) -> bool {
+    let entry = format!("Box::pin({name}(world))");
+    source.path.contains("/tests/")
+        && head.starts_with(&format!("async fn {name}(world: World)"))
+        && source
+            .text
+            .lines()
+            .any(|line| line.contains(&entry) && !line.trim_start().starts_with("//"))
+}
+
+fn python<'a>(_: &Source, line: &'a str) -> Line<'a> {
     if let Some(text) = line.strip_prefix('#') {
         return Line::Comment(text);
     }
@@ -99,7 +112,7 @@ fn python(line: &str) -> Line<'_> {
     }
 }
 
-fn javascript(line: &str) -> Line<'_> {
+fn javascript<'a>(_: &Source, line: &'a str) -> Line<'a> {
     if let Some(text) = line.strip_prefix("//") {
         return Line::Comment(text);
     }
@@ -136,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_id_has_one_form() {
-        for id in ["ALB-X-001", "ALB-H-052"] {
+        for id in ["ALB-X-001", "ALB-H-052", "LAM-X-001"] {
             assert!(is_id(id), "{id}");
         }
         for other in [
@@ -147,7 +160,8 @@ mod tests {
             "ALB-XX-001",
             "ALB-X-0011",
             "ALB-X-00a",
-            "LAM-X-001",
+            "LAMBDA-X-001",
+            "NLB-X-001",
         ] {
             assert!(!is_id(other), "{other}");
         }
@@ -189,6 +203,27 @@ mod tests {
         check(path, "// ALB-D-001\n// #[test]\n// fn first() {}", &[]);
         check("xtask/src/a.rs", "// ALB-D-001\n#[test]\nfn first() {}", &[]);
         check("tests/a.txt", "// ALB-D-001\n#[test]\nfn first() {}", &[]);
+    }
+
+    #[test]
+    fn a_case_of_a_test_program_cites_like_a_test() {
+        let path = "crates/functions/tests/functions/cases.rs";
+        let table = "const CASES: &[Case] = &[(\"answers\", |world| Box::pin(hello(world)))];\n";
+        let cited = [("LAM-R-002", "crates/functions/tests/functions/cases.rs::hello")];
+        let case = "// LAM-R-002: unchanged\nasync fn hello(world: World) {\n";
+        check(path, &format!("{table}{case}"), &cited);
+        check(path, &format!("{case}}}\n{table}"), &cited);
+        check("crates/functions/src/cases.rs", &format!("{table}{case}"), &[]);
+        for helper in [
+            "async fn hello_again(world: World) {",
+            "async fn hello(world: &World) {",
+            "async fn hello(world: World, event: &str) {",
+            "fn hello(world: World) -> LocalFuture {",
+        ] {
+            check(path, &format!("{table}// LAM-R-002\n{helper}\n"), &[]);
+        }
+        check(path, &format!("// {table}{case}"), &[]);
+        check(path, case, &[]);
     }
 
     #[test]

@@ -1,22 +1,57 @@
 //! Writes the page: counts first, then what is different on purpose, then every line of the checklist.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::checklist::{Item, Status};
 
-/// The families of the checklist in their order: the letter of the id and its heading.
-const FAMILIES: [(&str, &str); 10] = [
-    ("R", "Resources and attributes"),
-    ("C", "Conditions"),
-    ("A", "Actions and transforms"),
-    ("L", "Lambda"),
-    ("H", "HTTP"),
-    ("D", "Desync"),
-    ("B", "Balancing, stickiness, health"),
-    ("X", "TLS, client certificates, sign-in, tokens"),
-    ("G", "Logs and metrics"),
-    ("P", "API"),
+/// A part of the page: one service of AWS.
+struct Service {
+    /// What its ids begin with.
+    prefix: &'static str,
+    name: &'static str,
+    /// Its families in the order of the checklist: the letter of the id and its heading.
+    families: &'static [(&'static str, &'static str)],
+}
+
+const SERVICES: [Service; 2] = [
+    Service {
+        prefix: "ALB",
+        name: "Application Load Balancer",
+        families: &[
+            ("R", "Resources and attributes"),
+            ("C", "Conditions"),
+            ("A", "Actions and transforms"),
+            ("L", "Lambda targets"),
+            ("H", "HTTP"),
+            ("D", "Desync"),
+            ("B", "Balancing, stickiness, health"),
+            ("X", "TLS, client certificates, sign-in, tokens"),
+            ("G", "Access logs and metrics"),
+            ("P", "Load balancing API"),
+        ],
+    },
+    Service {
+        prefix: "LAM",
+        name: "Lambda",
+        families: &[
+            ("C", "Functions"),
+            ("V", "Versions and aliases"),
+            ("L", "Layers"),
+            ("N", "Concurrency"),
+            ("R", "Runtime API"),
+            ("E", "Execution environment"),
+            ("X", "Life cycle, extensions, telemetry"),
+            ("G", "Function logs"),
+            ("I", "Invocation"),
+            ("A", "Asynchronous invocation"),
+            ("P", "Resource policies"),
+            ("U", "Function URLs"),
+            ("W", "Wire conventions and other operations"),
+            ("M", "Function metrics"),
+        ],
+    },
 ];
 
 /// Where an item stands, once checklist and tests are read together.
@@ -36,45 +71,63 @@ const STANDINGS: [(Standing, &str); 4] = [
     (Standing::Untested, "not tested"),
 ];
 
-pub(super) fn render(items: &[Item], tests: &BTreeMap<String, Vec<String>>, differences: &str) -> String {
-    let tests_of = |item: &Item| tests.get(&item.id).map(Vec::as_slice).unwrap_or_default();
-    let standings: Vec<_> = items.iter().map(|item| standing(item, tests_of(item))).collect();
+/// The tests of each id.
+type Tests = BTreeMap<String, Vec<String>>;
+
+pub(super) fn render(items: &[Item], tests: &Tests, differences: &str) -> String {
     let mut page = String::from(
         "# Conformance\n\n\
-         How albacore compares with AWS's Application Load Balancer, behaviour by behaviour. This page is made by\n\
-         `make conformance` from `conformance/checklist.tsv` and from the tests that cite an id; do not edit it.\n\n",
+         How albacore compares with AWS's Application Load Balancer and AWS Lambda, behaviour by behaviour. This page is\n\
+         made by `make conformance` from `conformance/checklist.tsv` and from the tests that cite an id; do not edit it.\n\n",
     );
-    page.push_str("| Behaviours | Count |\n| --- | ---: |\n");
-    for (standing, name) in STANDINGS {
-        row(
-            &mut page,
-            &[
-                name,
-                &standings.iter().filter(|other| **other == standing).count().to_string(),
-            ],
-        );
-    }
-    row(&mut page, &["all", &items.len().to_string()]);
+    summary(&mut page, items, tests);
     let _ = write!(page, "\n{}\n", differences.trim());
-    for (letter, heading) in FAMILIES {
-        let family = format!("ALB-{letter}-");
-        let mut members = items.iter().filter(|item| item.id.starts_with(&family)).peekable();
-        if members.peek().is_none() {
-            continue;
-        }
-        let _ = write!(
-            page,
-            "\n## {heading}\n\n| Id | Behaviour | Standing |\n| --- | --- | --- |\n"
-        );
-        for item in members {
-            row(&mut page, &[&item.id, &item.wording, &cell(item, tests_of(item))]);
+    for Service { prefix, name, families } in SERVICES {
+        let _ = write!(page, "\n## {name}\n");
+        for (letter, heading) in families {
+            family(&mut page, heading, of(items, &format!("{prefix}-{letter}-")), tests);
         }
     }
     page
 }
 
+/// How many items of each service, and of both, stand where.
+fn summary(page: &mut String, items: &[Item], tests: &Tests) {
+    page.push_str("| Behaviours | Application Load Balancer | Lambda | Together |\n| --- | ---: | ---: | ---: |\n");
+    let mut line = |name: &str, counts: &dyn Fn(&Item) -> bool| {
+        let count = |prefix: &str| of(items, prefix).filter(|item| counts(item)).count().to_string();
+        row(page, &[name, &count("ALB-"), &count("LAM-"), &count("")]);
+    };
+    for (standing, name) in STANDINGS {
+        line(name, &|item| standing_of(item, tests_of(tests, item)) == standing);
+    }
+    line("all", &|_| true);
+}
+
+fn family<'a>(page: &mut String, heading: &str, members: impl Iterator<Item = &'a Item>, tests: &Tests) {
+    let mut members = members.peekable();
+    if members.peek().is_none() {
+        return;
+    }
+    let _ = write!(
+        page,
+        "\n### {heading}\n\n| Id | Behaviour | Standing |\n| --- | --- | --- |\n"
+    );
+    for item in members {
+        row(page, &[&*item.id, &item.wording, &cell(item, tests_of(tests, item))]);
+    }
+}
+
+fn of<'a>(items: &'a [Item], prefix: &str) -> impl Iterator<Item = &'a Item> {
+    items.iter().filter(move |item| item.id.starts_with(prefix))
+}
+
+fn tests_of<'a>(tests: &'a Tests, item: &Item) -> &'a [String] {
+    tests.get(&item.id).map(Vec::as_slice).unwrap_or_default()
+}
+
 /// A test overrules "later"; nothing overrules "different".
-fn standing(item: &Item, tests: &[String]) -> Standing {
+fn standing_of(item: &Item, tests: &[String]) -> Standing {
     match &item.status {
         Status::Different(_) => Standing::Different,
         _ if !tests.is_empty() => Standing::Tested,
@@ -97,7 +150,7 @@ fn cell(item: &Item, tests: &[String]) -> String {
     }
 }
 
-fn row(page: &mut String, cells: &[&str]) {
+fn row<Cell: Borrow<str>>(page: &mut String, cells: &[Cell]) {
     let _ = writeln!(page, "| {} |", cells.join(" | "));
 }
 
@@ -110,7 +163,8 @@ mod tests {
     fn the_page_counts_and_lists_every_item() {
         let items = checklist::parse(
             "id\twording\tstatus\nALB-C-001\tlower first\t\nALB-C-002\tdefault last\tlater: rules\nALB-C-003\tany\t\n\
-             ALB-C-004\tboth\tlater: rules\nALB-X-001\tdefault certificate\tdifferent: narrower\n",
+             ALB-C-004\tboth\tlater: rules\nALB-X-001\tdefault certificate\tdifferent: narrower\n\
+             LAM-C-001\tcreated\tlater: APIs\nLAM-R-001\twaits\t\n",
         )
         .expect("a checklist");
         let tests = BTreeMap::from([
@@ -120,32 +174,41 @@ mod tests {
             ),
             ("ALB-C-002".to_owned(), vec!["a.rs::x".to_owned()]),
             ("ALB-X-001".to_owned(), vec!["a.rs::x".to_owned()]),
+            ("LAM-R-001".to_owned(), vec!["c.rs::z".to_owned()]),
         ]);
         let page = render(&items, &tests, "## Differences\n\nNone.\n");
+        // In this order, with other lines in between.
+        let mut lines = page.lines();
         for line in [
-            "| tested | 2 |",
-            "| not built yet | 1 |",
-            "| different on purpose | 1 |",
-            "| not tested | 1 |",
-            "| all | 5 |",
+            "| tested | 2 | 1 | 3 |",
+            "| not built yet | 1 | 1 | 2 |",
+            "| different on purpose | 1 | 0 | 1 |",
+            "| not tested | 1 | 0 | 1 |",
+            "| all | 5 | 2 | 7 |",
+            "## Differences",
+            "## Application Load Balancer",
+            "### Conditions",
             "| ALB-C-001 | lower first | tested<br>`a.rs::x`<br>`b.mjs::y\\|z` |",
             "| ALB-C-002 | default last | tested<br>`a.rs::x` |",
             "| ALB-C-003 | any | not tested |",
             "| ALB-C-004 | both | not built yet (rules) |",
             "| ALB-X-001 | default certificate | different on purpose: narrower<br>`a.rs::x` |",
-            "## Conditions",
-            "## Differences",
+            "## Lambda",
+            "### Functions",
+            "| LAM-C-001 | created | not built yet (APIs) |",
+            "### Runtime API",
+            "| LAM-R-001 | waits | tested<br>`c.rs::z` |",
         ] {
-            assert!(page.lines().any(|other| other == line), "{line}\n{page}");
+            assert!(lines.any(|other| other == line), "{line}\n{page}");
         }
-        assert!(!page.contains("## Lambda"), "a family without items has no heading");
+        assert!(!page.contains("### Layers"), "a family without items has no heading");
     }
 
     #[test]
     fn every_item_of_the_real_checklist_is_on_the_page() {
         let items = checklist::parse(include_str!("../../../docs/conformance/checklist.tsv")).expect("our checklist");
         let page = render(&items, &BTreeMap::new(), "");
-        assert_eq!(items.len(), 350);
+        assert_eq!((of(&items, "ALB-").count(), of(&items, "LAM-").count()), (350, 281));
         for item in &items {
             assert!(page.contains(&format!("| {} |", item.id)), "{}", item.id);
         }

@@ -20,28 +20,30 @@ pub(crate) struct Prepared<'a> {
     /// Pointers into `launch`, ended by a null pointer.
     environment: Vec<*const libc::c_char>,
     /// The init process that forks the child.
-    pub(crate) parent: Pid,
+    parent: Pid,
+    streams: Streams<'a>,
+    /// The rules for its file system, where the kernel has Landlock.
+    landlock: Option<BorrowedFd<'a>>,
+}
+
+/// The writing ends of its pipes.
+#[derive(Clone, Copy)]
+pub(crate) struct Streams<'a> {
     pub(crate) stdout: BorrowedFd<'a>,
     pub(crate) stderr: BorrowedFd<'a>,
-    /// The rules for its file system, where the kernel has Landlock.
-    pub(crate) landlock: Option<BorrowedFd<'a>>,
+    /// Has its number already.
+    pub(crate) log: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> Prepared<'a> {
-    pub(crate) fn new(
-        launch: &'a Launch,
-        stdout: BorrowedFd<'a>,
-        stderr: BorrowedFd<'a>,
-        landlock: Option<BorrowedFd<'a>>,
-    ) -> Self {
+    pub(crate) fn new(launch: &'a Launch, streams: Streams<'a>, landlock: Option<BorrowedFd<'a>>) -> Self {
         let pointers = |strings: &[CString]| strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
         Self {
             arguments: pointers(&launch.arguments),
             environment: pointers(&launch.environment),
             launch,
             parent: process::own_pid(),
-            stdout,
-            stderr,
+            streams,
             landlock,
         }
     }
@@ -67,8 +69,8 @@ impl<'a> Prepared<'a> {
         process::new_session().map_err(at(Step::Session))?;
         process::usual_file_mode_mask();
         // Standard input has been `/dev/null` since the spawner started.
-        fd::replace_stream(StandardStream::Output, self.stdout).map_err(at(Step::Streams))?;
-        fd::replace_stream(StandardStream::Error, self.stderr).map_err(at(Step::Streams))?;
+        fd::replace_stream(StandardStream::Output, self.streams.stdout).map_err(at(Step::Streams))?;
+        fd::replace_stream(StandardStream::Error, self.streams.stderr).map_err(at(Step::Streams))?;
         let limits = self.launch.limits;
         confine::lower_limit(Resource::CoreBytes, 0).map_err(at(Step::Limits))?;
         confine::lower_limit(Resource::OpenFiles, limits.open_files).map_err(at(Step::Limits))?;
@@ -84,6 +86,9 @@ impl<'a> Prepared<'a> {
         // Every descriptor of this crate is close-on-exec already, so this is for those of others, and a kernel older
         // than 5.11 may do without.
         let _ = fd::close_all_on_exec();
+        if let Some(log) = self.streams.log {
+            fd::keep_on_exec(log).map_err(at(Step::Handover))?;
+        }
         process::reset_signals().map_err(at(Step::Handover))
     }
 }

@@ -4,12 +4,12 @@
 //! process ends, when it is asked to, or when the spawner's end of its socket closes, it kills everything below it and
 //! reports how the main process ended.
 
-use crate::child::{self, Prepared};
+use crate::child::{self, Prepared, Streams};
 use crate::descendants;
 use crate::landlock;
 use crate::launch::Launch;
 use crate::message::{Id, Reply, Request};
-use crate::spec::{REQUEST_BYTES_MAX, Step};
+use crate::spec::{LOG_DESCRIPTOR, REQUEST_BYTES_MAX, Step};
 use crate::status::ExitStatus;
 use crate::sys::process::{self, Pid, Reaped};
 use crate::sys::{errno, fd, socket};
@@ -31,10 +31,12 @@ pub(crate) struct Birth {
     pub(crate) id: Id,
     /// Requests in, replies out.
     pub(crate) control: OwnedFd,
-    /// An encoded [`Launch`].
-    pub(crate) launch: File,
+    /// A file with an encoded [`Launch`].
+    pub(crate) launch: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
+    /// The log pipe, if the launch wants one and it has arrived.
+    pub(crate) log: Option<OwnedFd>,
     pub(crate) landlock_version: Option<u32>,
 }
 
@@ -65,23 +67,26 @@ enum Main {
 /// # Safety
 ///
 /// Only for a freshly forked child of a single-threaded process, which must own nothing but `birth` from then on.
-pub(crate) unsafe fn run(birth: Birth) -> ! {
+pub(crate) unsafe fn run(mut birth: Birth) -> ! {
     let id = birth.id;
     let control = birth.control.as_raw_fd();
-    let mut keep = [
+    let mut keep = vec![
         control,
         birth.launch.as_raw_fd(),
         birth.stdout.as_raw_fd(),
         birth.stderr.as_raw_fd(),
     ];
+    keep.extend(birth.log.as_ref().map(AsRawFd::as_raw_fd));
     // SAFETY: whatever owned the other descriptors belongs to the spawner's code, to which this child never returns.
     let closed = unsafe { fd::close_all_except(&mut keep) };
+    // Before anything else is opened, which could get the log's number.
+    let arranged = closed.and_then(|()| birth.number_log());
     // A copy that outlives `birth`, so that a failure can be reported.
     let Ok(report) = birth.control.try_clone() else {
         process::exit_now(1)
     };
     let mut failed_step = Step::Init;
-    let outcome = closed.and_then(|()| {
+    let outcome = arranged.and_then(|()| {
         // SAFETY: one thread only, by the contract above.
         unsafe { Init::start(birth, &mut failed_step) }
     });
@@ -101,6 +106,19 @@ pub(crate) unsafe fn run(birth: Birth) -> ! {
     process::exit_now(i32::from(!nothing_left))
 }
 
+impl Birth {
+    /// Gives the log pipe its number, which nothing else has from then on: the main process only inherits it.
+    fn number_log(&mut self) -> io::Result<()> {
+        let Some(log) = self.log.take() else { return Ok(()) };
+        for other in [&mut self.control, &mut self.launch, &mut self.stdout, &mut self.stderr] {
+            fd::keep_off(other, LOG_DESCRIPTOR)?;
+        }
+        // SAFETY: all else is closed, and what is not has just been moved off that number.
+        self.log = Some(unsafe { fd::renumber(log, LOG_DESCRIPTOR) }?);
+        Ok(())
+    }
+}
+
 impl Init {
     /// # Safety
     ///
@@ -112,7 +130,11 @@ impl Init {
         let (failure, failure_writer) = io::pipe()?;
 
         *step = Step::Request;
-        let launch = read_launch(&birth.launch)?;
+        let launch = read_launch(birth.launch)?;
+        // It has come without the pipe when this process had no room for it.
+        if launch.log_pipe != birth.log.is_some() {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
         *step = Step::Landlock;
         let directory = launch.temporary_directory.as_deref();
         let ruleset = birth
@@ -121,7 +143,12 @@ impl Init {
             .transpose()?;
         *step = Step::Fork;
         let rules = ruleset.as_ref().map(AsFd::as_fd);
-        let prepared = Prepared::new(&launch, birth.stdout.as_fd(), birth.stderr.as_fd(), rules);
+        let streams = Streams {
+            stdout: birth.stdout.as_fd(),
+            stderr: birth.stderr.as_fd(),
+            log: birth.log.as_ref().map(AsFd::as_fd),
+        };
+        let prepared = Prepared::new(&launch, streams, rules);
         // SAFETY: one thread only, by the contract above.
         let pid = unsafe { child::start(&prepared, failure_writer.as_fd()) }?;
         // All else of `birth` closes here: its output pipes must end with the last process of the environment.
@@ -198,7 +225,11 @@ impl Init {
             return false;
         }
         self.main = Main::Running { pid };
-        self.reply(Reply::Started { id: self.id, pid });
+        self.reply(Reply::Started {
+            id: self.id,
+            pid,
+            init: process::own_pid(),
+        });
         true
     }
 
@@ -260,7 +291,8 @@ impl Init {
     }
 }
 
-fn read_launch(file: &File) -> io::Result<Launch> {
+fn read_launch(file: OwnedFd) -> io::Result<Launch> {
+    let file = File::from(file);
     let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
     let length = usize::try_from(file.metadata()?.len())
         .ok()

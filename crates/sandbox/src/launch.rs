@@ -17,6 +17,7 @@ pub(crate) struct Launch {
     pub(crate) environment: Vec<CString>,
     pub(crate) working_directory: CString,
     pub(crate) temporary_directory: Option<CString>,
+    pub(crate) log_pipe: bool,
     pub(crate) limits: Limits,
 }
 
@@ -40,6 +41,7 @@ impl TryFrom<&Spec> for Launch {
             environment,
             working_directory: absolute(&spec.working_directory)?,
             temporary_directory: spec.temporary_directory.as_deref().map(absolute).transpose()?,
+            log_pipe: spec.log_pipe,
             limits: spec.limits,
         };
         match launch.encoded_bytes() {
@@ -69,8 +71,8 @@ fn variable(name: &OsStr, value: &OsStr) -> Result<CString, InvalidSpec> {
 }
 
 impl Launch {
-    /// Two limits and three counts before the strings.
-    const FIXED_BYTES: usize = 2 * 8 + 3 * 4;
+    /// Two limits, two truth values and two counts before the strings.
+    const FIXED_BYTES: usize = 2 * 8 + 4 * 4;
     /// What says "no limit" in the place of a limit.
     const UNLIMITED: u64 = u64::MAX;
 
@@ -93,6 +95,7 @@ impl Launch {
         bytes.extend(self.limits.file_bytes.unwrap_or(Self::UNLIMITED).to_le_bytes());
         for count in [
             usize::from(self.temporary_directory.is_some()),
+            usize::from(self.log_pipe),
             self.arguments.len(),
             self.environment.len(),
         ] {
@@ -110,11 +113,8 @@ impl Launch {
         let mut rest = bytes;
         let open_files = u64::from_le_bytes(take(&mut rest)?);
         let file_bytes = Some(u64::from_le_bytes(take(&mut rest)?)).filter(|&bytes| bytes != Self::UNLIMITED);
-        let has_temporary_directory = match u32::from_le_bytes(take(&mut rest)?) {
-            0 => false,
-            1 => true,
-            _ => return None,
-        };
+        let has_temporary_directory = take_bool(&mut rest)?;
+        let log_pipe = take_bool(&mut rest)?;
         let argument_count = u32::from_le_bytes(take(&mut rest)?);
         let variable_count = u32::from_le_bytes(take(&mut rest)?);
         let launch = Self {
@@ -127,6 +127,7 @@ impl Launch {
             },
             arguments: take_strings(&mut rest, argument_count)?,
             environment: take_strings(&mut rest, variable_count)?,
+            log_pipe,
             limits: Limits { open_files, file_bytes },
         };
         rest.is_empty().then_some(launch)
@@ -137,6 +138,14 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, after) = rest.split_first_chunk()?;
     *rest = after;
     Some(*taken)
+}
+
+fn take_bool(rest: &mut &[u8]) -> Option<bool> {
+    match u32::from_le_bytes(take(rest)?) {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
 }
 
 fn take_string(rest: &mut &[u8]) -> Option<CString> {
@@ -180,6 +189,7 @@ mod tests {
     fn a_launch_survives_the_file() {
         let without = Spec {
             temporary_directory: None,
+            log_pipe: true,
             limits: Limits::default(),
             environment: vec![],
             ..spec()

@@ -11,7 +11,8 @@ pub(crate) type Id = u64;
 /// What the level above asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Start the main process. Comes with three descriptors: the launch, standard output, standard error.
+    /// Start the main process. Comes with descriptors: the launch, standard output, standard error, and the log pipe
+    /// if the launch has one.
     Spawn(Id),
     /// SIGTERM to the process group of the main process.
     Terminate(Id),
@@ -50,8 +51,8 @@ impl Request {
 pub(crate) enum Reply {
     /// The spawner is ready for requests.
     Ready,
-    /// The main process runs its program.
-    Started { id: Id, pid: i32 },
+    /// The main process runs its program, below the init process `init`.
+    Started { id: Id, pid: i32, init: i32 },
     /// The main process could not be started; nothing of the environment is left.
     Failed { id: Id, step: Step, errno: i32 },
     /// The main process ended with this raw wait status, and so has all it left behind.
@@ -64,7 +65,7 @@ impl Reply {
     pub(crate) fn encode(self) -> [u8; Self::BYTES] {
         let (kind, id, first, second) = match self {
             Self::Ready => (1, 0, 0, 0),
-            Self::Started { id, pid } => (2, id, pid, 0),
+            Self::Started { id, pid, init } => (2, id, pid, init),
             Self::Failed { id, step, errno } => (3, id, errno, step as i32),
             Self::Exited { id, status } => (4, id, status, 0),
         };
@@ -84,7 +85,11 @@ impl Reply {
         let second = i32::from_le_bytes(rest.try_into().ok()?);
         match kind {
             1 => Some(Self::Ready),
-            2 => Some(Self::Started { id, pid: first }),
+            2 => Some(Self::Started {
+                id,
+                pid: first,
+                init: second,
+            }),
             3 => Some(Self::Failed {
                 id,
                 step: *Step::ALL.get(usize::try_from(second).ok()?)?,
@@ -113,7 +118,11 @@ mod tests {
         });
         let others = [
             Reply::Ready,
-            Reply::Started { id: 9, pid: i32::MAX },
+            Reply::Started {
+                id: 9,
+                pid: i32::MAX,
+                init: 4711,
+            },
             Reply::Exited {
                 id: u64::MAX,
                 status: 0x8b,

@@ -1,26 +1,25 @@
 //! Albacore's side of the spawner: the handle that starts processes, and the handle of each process.
 //!
-//! The messages and the thread that reads them are in [`link`].
+//! The messages and the thread that reads them are in [`link`]; how the spawner is started is in [`start`].
 
 mod link;
 mod process;
+mod start;
 
 pub use process::Process;
 
 use crate::host::Tier;
 use crate::launch::Launch;
-use crate::message::{Reply, Request};
-use crate::spawner::ARGUMENT;
+use crate::message::Request;
 use crate::spec::{InvalidSpec, Spec, Step};
-use crate::sys::{fd, socket};
+use crate::sys::fd;
 use link::{Link, Outgoing, Ticket};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus as SpawnerStatus, Stdio};
+use std::process::ExitStatus as SpawnerStatus;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How the spawner works.
 #[derive(Clone, Copy, Debug)]
@@ -87,12 +86,15 @@ pub enum SpawnError {
     /// This process could not make the pipes or the request, for example because it has too many open files.
     #[error("cannot prepare the request to the spawner")]
     Io(#[from] io::Error),
-    /// The spawner has ended or was shut down. All processes it had started are killed.
+    /// The spawner has ended or was shut down. All processes it had started are killed. Unless it was shut down, another
+    /// attempt may succeed.
     #[error("the spawner process has ended")]
     SpawnerGone,
 }
 
 /// The handle of the spawner process. Clones mean the same process.
+///
+/// If somebody kills it, everything it had started is killed, and it is started again.
 ///
 /// When the last clone and the last [`Process`] are dropped, the spawner kills what is left and ends.
 #[derive(Clone, Debug)]
@@ -108,37 +110,14 @@ impl Spawner {
     ///
     /// See [`SpawnerError`].
     pub fn start(options: Options) -> Result<Self, SpawnerError> {
-        let (ours, theirs) = socket::pair()?;
-        let mut child = Command::new("/proc/self/exe")
-            .arg0(own_name())
-            .arg(ARGUMENT)
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        match wait_until_ready(&ours, options.start_timeout) {
-            Ok(Readiness::Ready) => {
-                let link = Link::start(ours, child, options.processes_max)?;
-                Ok(Self {
-                    link: Arc::new(link),
-                    tier: options.tier,
-                })
-            }
-            Ok(Readiness::Ended) => Err(SpawnerError::Ended(end(&mut child)?)),
-            Ok(Readiness::Timeout) => {
-                end(&mut child)?;
-                Err(SpawnerError::Timeout(options.start_timeout))
-            }
-            Err(error) => {
-                end(&mut child)?;
-                Err(SpawnerError::Io(error))
-            }
-        }
+        Ok(Self {
+            link: Arc::new(Link::start(options)?),
+            tier: options.tier,
+        })
     }
 
-    /// Starts one process and waits until its program runs.
+    /// Starts one process and waits until its program runs. While the spawner is being started again, waits for that
+    /// too, for a bounded time.
     ///
     /// # Errors
     ///
@@ -153,15 +132,23 @@ impl Spawner {
         let (stderr, stderr_writer) = output_pipe()?;
         let mut file = fd::memory_file()?;
         file.write_all(&launch.encode())?;
-        let fds = vec![OwnedFd::from(file), stdout_writer, stderr_writer];
+        let mut fds = vec![OwnedFd::from(file), stdout_writer, stderr_writer];
+        let log = if spec.log_pipe {
+            let (log, log_writer) = output_pipe()?;
+            fds.push(log_writer);
+            Some(log)
+        } else {
+            None
+        };
 
+        self.link.is_up().await?;
         let (ticket, started) = Ticket::register(&self.link)?;
         self.link.send(Outgoing {
             request: Request::Spawn(ticket.id()),
             fds,
         });
         match started.await {
-            Ok(Ok(pid)) => Ok(Process::new(ticket, pid, stdout, stderr)),
+            Ok(Ok(pids)) => Ok(Process::new(ticket, pids, stdout, stderr, log)),
             Ok(Err(error)) => Err(match error {
                 SpawnError::Setup {
                     step: Step::Exec,
@@ -176,7 +163,7 @@ impl Spawner {
         }
     }
 
-    /// The spawner's process id.
+    /// The spawner's process id; that of the one before while there is none.
     pub fn pid(&self) -> u32 {
         self.link.spawner_pid()
     }
@@ -186,8 +173,8 @@ impl Spawner {
         self.tier
     }
 
-    /// Waits until the spawner has ended, by [`Spawner::shutdown`] or because somebody killed it. From then on nothing can
-    /// be started.
+    /// Waits until the spawner has ended for good: by [`Spawner::shutdown`], or because it could not be started again after
+    /// somebody had killed it. From then on nothing can be started.
     ///
     /// # Cancel safety
     ///
@@ -204,51 +191,9 @@ impl Spawner {
     }
 }
 
-/// Argument 0 of this process, so that process lists show the spawner as a part of it.
-fn own_name() -> std::ffi::OsString {
-    std::env::args_os().next().unwrap_or_else(|| "albacore".into())
-}
-
 /// A pipe for one output: our end does not block, the other one is as programs expect it.
 fn output_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
     fd::set_nonblocking(reader.as_fd())?;
     Ok((reader.into(), writer.into()))
-}
-
-enum Readiness {
-    Ready,
-    Ended,
-    Timeout,
-}
-
-fn wait_until_ready(socket: &OwnedFd, timeout: Duration) -> io::Result<Readiness> {
-    let deadline = Instant::now() + timeout;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(Readiness::Timeout);
-        }
-        fd::poll(&mut [fd::interest(socket.as_fd(), libc::POLLIN)], Some(left))?;
-        let mut buffer = [0; Reply::BYTES];
-        match socket::receive(socket.as_fd(), &mut buffer) {
-            Ok(received) => {
-                let reply = Reply::decode(buffer.get(..received.bytes).unwrap_or_default());
-                return Ok(if reply == Some(Reply::Ready) {
-                    Readiness::Ready
-                } else {
-                    Readiness::Ended
-                });
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Ends a spawner that has no process yet, and collects it.
-fn end(child: &mut Child) -> io::Result<SpawnerStatus> {
-    // When it has ended by itself, this does nothing and the status is its own.
-    child.kill()?;
-    child.wait()
 }

@@ -207,7 +207,7 @@ impl Root {
 
     fn spawn(&mut self, id: Id, fds: [Option<OwnedFd>; socket::FDS_MAX]) -> io::Result<()> {
         // Fewer arrive when this process has no room for them.
-        let [Some(launch), Some(stdout), Some(stderr)] = fds else {
+        let [Some(launch), Some(stdout), Some(stderr), log] = fds else {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         };
         let (control, init_control) = socket::pair()?;
@@ -230,9 +230,10 @@ impl Root {
                 let birth = Birth {
                     id,
                     control: init_control,
-                    launch: launch.into(),
+                    launch,
                     stdout,
                     stderr,
+                    log,
                     landlock_version,
                 };
                 // SAFETY: freshly forked from one thread; only `birth` is used from here on.

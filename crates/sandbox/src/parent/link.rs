@@ -2,10 +2,17 @@
 //!
 //! Whoever sends tries the socket at once, without waiting. What does not fit goes to a queue which the thread empties;
 //! the queue is bounded, because every process sends at most one request of each kind.
+//!
+//! When the spawner ends without having been told to, its environments die with it, and the thread starts another one.
 
-use super::SpawnError;
-use crate::message::{Id, Reply, Request};
-use crate::status::ExitStatus;
+mod table;
+mod ticket;
+
+pub(crate) use table::{Outgoing, Pids};
+pub(crate) use ticket::Ticket;
+
+use super::{Options, SpawnError, SpawnerError, start};
+use crate::message::{Reply, Request};
 use crate::sys::{fd, socket};
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -14,7 +21,20 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use tokio::sync::{oneshot, watch};
+use std::time::{Duration, Instant};
+use table::Table;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// A spawner that lived so long was not the reason for its end.
+const STEADY_AFTER: Duration = Duration::from_secs(10);
+/// How often in a row a spawner may fail to start, or end soon after, before no other one is started.
+const FAILURES_MAX: u32 = 10;
+/// How long to wait before the second attempt; twice as long before each one after it, up to the other limit.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long a request for a process waits for the next spawner.
+const UP_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// The connection as its users hold it: dropping it tells the spawner to end.
 #[derive(Debug)]
@@ -25,64 +45,61 @@ pub(crate) struct Link {
 /// The connection as the thread holds it too.
 #[derive(Debug)]
 struct Shared {
-    socket: OwnedFd,
-    /// Makes the thread look at the queue.
+    /// Makes the thread look at the queue, and whether it is to end.
     wake: File,
     table: Mutex<Table>,
-    processes_max: usize,
-    spawner_pid: u32,
-    /// True when the spawner has ended and was collected.
-    ended: watch::Sender<bool>,
+    options: Options,
+    condition: watch::Sender<Condition>,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    /// The spawner has ended, or is about to: nothing can be started any more.
-    gone: bool,
-    last_id: Id,
-    entries: HashMap<Id, Entry>,
-    queue: VecDeque<Outgoing>,
-}
-
-type Started = Result<u32, SpawnError>;
-
-/// One process, from the request until its end is reported.
-#[derive(Debug)]
-struct Entry {
-    /// Until it has started.
-    started: Option<oneshot::Sender<Started>>,
-    exit: watch::Sender<Option<ExitStatus>>,
-    kill_sent: bool,
-    terminate_sent: bool,
-}
-
-/// A request with the descriptors that go with it.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) request: Request,
-    pub(crate) fds: Vec<OwnedFd>,
+/// What there is of a spawner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    Up,
+    /// It has ended, and another one is being started.
+    Down,
+    /// It has ended and was collected, and there will be no other one.
+    Ended,
 }
 
 impl Link {
-    /// Takes over a spawner that is ready.
-    pub(crate) fn start(socket: OwnedFd, child: Child, processes_max: usize) -> io::Result<Self> {
+    /// Starts a spawner and waits until it is ready. Blocks.
+    pub(crate) fn start(options: Options) -> Result<Self, SpawnerError> {
+        let wake = fd::event_counter()?;
+        let (socket, child) = start::start(options.start_timeout)?;
         let shared = Arc::new(Shared {
-            socket,
-            wake: fd::event_counter()?,
-            table: Mutex::default(),
-            processes_max,
-            spawner_pid: child.id(),
-            ended: watch::Sender::new(false),
+            wake,
+            table: Mutex::new(Table {
+                socket: Arc::new(socket),
+                spawner_pid: child.id(),
+                closed: false,
+                gone: false,
+                last_id: 0,
+                entries: HashMap::new(),
+                queue: VecDeque::new(),
+            }),
+            options,
+            condition: watch::Sender::new(Condition::Up),
         });
         let for_thread = Arc::clone(&shared);
         thread::Builder::new()
             .name("spawner".into())
-            .spawn(move || for_thread.read_until_the_end(child))?;
+            .spawn(move || for_thread.live(child))?;
         Ok(Self { shared })
     }
 
     pub(crate) fn spawner_pid(&self) -> u32 {
-        self.shared.spawner_pid
+        self.shared.table().spawner_pid
+    }
+
+    /// Waits while there is no spawner but will be one.
+    pub(crate) async fn is_up(&self) -> Result<(), SpawnError> {
+        let mut condition = self.shared.condition.subscribe();
+        let decided = condition.wait_for(|&condition| condition != Condition::Down);
+        match timeout(UP_TIME_MAX, decided).await {
+            Ok(Ok(condition)) if *condition == Condition::Up => Ok(()),
+            _ => Err(SpawnError::SpawnerGone),
+        }
     }
 
     /// Sends as soon as the socket has room, in the order of the calls.
@@ -92,14 +109,18 @@ impl Link {
 
     /// Tells the spawner to end, and starts nothing any more.
     pub(crate) fn close(&self) {
-        self.shared.table().gone = true;
-        socket::finish_sending(self.shared.socket.as_fd());
+        let mut table = self.shared.table();
+        table.closed = true;
+        table.gone = true;
+        socket::finish_sending(table.socket.as_fd());
+        self.shared.wake();
     }
 
-    /// Waits until the spawner has ended.
+    /// Waits until the spawner has ended for good.
     pub(crate) async fn ended(&self) {
+        let mut condition = self.shared.condition.subscribe();
         // An error would mean that the sender, which `shared` holds, were gone.
-        let _ = self.shared.ended.subscribe().wait_for(|&ended| ended).await;
+        let _ = condition.wait_for(|&condition| condition == Condition::Ended).await;
     }
 }
 
@@ -121,16 +142,20 @@ impl Shared {
             self.flush(table);
         }
         if !table.queue.is_empty() {
-            // Fails only when the counter is full, and then the thread is woken anyway.
-            let _ = (&self.wake).write(&1_u64.to_ne_bytes());
+            self.wake();
         }
+    }
+
+    fn wake(&self) {
+        // Fails only when the counter is full, and then the thread is woken anyway.
+        let _ = (&self.wake).write(&1_u64.to_ne_bytes());
     }
 
     /// Sends what the socket takes without waiting.
     fn flush(&self, table: &mut Table) {
         while let Some(Outgoing { request, fds }) = table.queue.front() {
             let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-            match socket::send(self.socket.as_fd(), &request.encode(), &fds, socket::Wait::Never) {
+            match socket::send(table.socket.as_fd(), &request.encode(), &fds, socket::Wait::Never) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // Mostly because the spawner has gone, which the thread finds out too. A refused request to kill must
@@ -139,7 +164,7 @@ impl Shared {
                     Request::Spawn(id) => table.failed(id, SpawnError::Io(error)),
                     Request::Kill(_) | Request::Terminate(_) => {
                         table.gone = true;
-                        socket::finish_sending(self.socket.as_fd());
+                        socket::finish_sending(table.socket.as_fd());
                     }
                 },
             }
@@ -148,16 +173,85 @@ impl Shared {
     }
 
     /// The life of the thread.
-    fn read_until_the_end(&self, mut child: Child) {
-        while self.read_once().is_ok() {}
-        socket::finish_sending(self.socket.as_fd());
-        self.table().resolve_all();
-        // A spawner that has closed its socket is ending; one that spoke nonsense reads the end just sent.
-        let _ = child.wait();
-        self.ended.send_replace(true);
+    fn live(&self, child: Child) {
+        let mut next = Some(child);
+        let mut failures = 0;
+        while let Some(child) = next {
+            let began = Instant::now();
+            self.read_until_the_end(child);
+            failures = if began.elapsed() < STEADY_AFTER {
+                failures + 1
+            } else {
+                0
+            };
+            next = self.start_again(failures);
+        }
+        self.condition.send_replace(Condition::Ended);
     }
 
-    fn read_once(&self) -> io::Result<()> {
+    /// One spawner's time.
+    fn read_until_the_end(&self, mut child: Child) {
+        let socket = Arc::clone(&self.table().socket);
+        while self.read_once(&socket).is_ok() {}
+        // Before anybody hears that their process has ended.
+        self.condition.send_replace(Condition::Down);
+        socket::finish_sending(socket.as_fd());
+        self.table().resolve_all();
+        // A spawner that has closed its socket is ending; one that spoke nonsense reads the end just sent.
+        let status = child.wait();
+        if !self.table().closed {
+            let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+            tracing::error!(
+                status,
+                "the spawner process has ended, and all functions with it; another one is started"
+            );
+        }
+    }
+
+    /// The next spawner; `None` when there shall be none, or too many have failed.
+    fn start_again(&self, mut failures: u32) -> Option<Child> {
+        while failures <= FAILURES_MAX && self.pause(pause_before(failures)) {
+            match start::start(self.options.start_timeout) {
+                Ok((socket, mut child)) => {
+                    let mut table = self.table();
+                    if table.closed {
+                        drop((table, socket));
+                        // It has read the end just now.
+                        let _ = child.wait();
+                        return None;
+                    }
+                    table.socket = Arc::new(socket);
+                    table.spawner_pid = child.id();
+                    table.gone = false;
+                    self.condition.send_replace(Condition::Up);
+                    return Some(child);
+                }
+                Err(error) => {
+                    failures += 1;
+                    tracing::error!(%error, "the spawner process cannot be started again");
+                }
+            }
+        }
+        None
+    }
+
+    /// Waits. False when the spawner was closed meanwhile.
+    fn pause(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if self.table().closed || left.is_zero() {
+                return !self.table().closed;
+            }
+            let mut entries = [fd::interest(self.wake.as_fd(), libc::POLLIN)];
+            if fd::poll(&mut entries, Some(left)).is_err() {
+                return false;
+            }
+            fd::drain(self.wake.as_fd());
+        }
+    }
+
+    fn read_once(&self, socket: &OwnedFd) -> io::Result<()> {
         let queued = !self.table().queue.is_empty();
         let events = if queued {
             libc::POLLIN | libc::POLLOUT
@@ -165,7 +259,7 @@ impl Shared {
             libc::POLLIN
         };
         let mut entries = [
-            fd::interest(self.socket.as_fd(), events),
+            fd::interest(socket.as_fd(), events),
             fd::interest(self.wake.as_fd(), libc::POLLIN),
         ];
         fd::poll(&mut entries, None)?;
@@ -176,7 +270,7 @@ impl Shared {
             self.flush(&mut self.table());
         }
         let mut buffer = [0; Reply::BYTES];
-        match socket::receive(self.socket.as_fd(), &mut buffer) {
+        match socket::receive(socket.as_fd(), &mut buffer) {
             Ok(received) => match Reply::decode(buffer.get(..received.bytes).unwrap_or_default()) {
                 Some(reply) => {
                     self.table().take(reply);
@@ -190,124 +284,30 @@ impl Shared {
     }
 }
 
-impl Table {
-    fn take(&mut self, reply: Reply) {
-        match reply {
-            Reply::Ready => {}
-            Reply::Started { id, pid } => {
-                let started = self.entries.get_mut(&id).and_then(|entry| entry.started.take());
-                if let Some(started) = started {
-                    // Nobody listens when the future was dropped; its ticket has then asked for the kill.
-                    let _ = started.send(Ok(pid.unsigned_abs()));
-                }
-            }
-            Reply::Failed { id, step, errno } => self.failed(id, SpawnError::Setup { step, errno }),
-            Reply::Exited { id, status } => {
-                if let Some(entry) = self.entries.remove(&id) {
-                    entry.exit.send_replace(Some(ExitStatus::from_wait(status)));
-                }
-            }
-        }
-    }
-
-    fn failed(&mut self, id: Id, error: SpawnError) {
-        let Some(entry) = self.entries.remove(&id) else { return };
-        entry.exit.send_replace(Some(ExitStatus::KILLED));
-        if let Some(started) = entry.started {
-            let _ = started.send(Err(error));
-        }
-    }
-
-    /// The spawner has gone: nobody may wait for it any longer.
-    fn resolve_all(&mut self) {
-        self.gone = true;
-        self.queue.clear();
-        for (_, entry) in self.entries.drain() {
-            entry.exit.send_replace(Some(ExitStatus::KILLED));
-            if let Some(started) = entry.started {
-                let _ = started.send(Err(SpawnError::SpawnerGone));
-            }
-        }
+/// How long to wait before the next attempt, after so many that failed.
+fn pause_before(failures: u32) -> Duration {
+    match failures {
+        0 | 1 => Duration::ZERO,
+        more => PAUSE_MIN.saturating_mul(1 << (more - 2).min(16)).min(PAUSE_MAX),
     }
 }
 
-/// One process's place in the table. Dropping it kills the process.
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    link: Arc<Link>,
-    id: Id,
-    exit: watch::Receiver<Option<ExitStatus>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::{FAILURES_MAX, PAUSE_MAX, pause_before};
+    use std::time::Duration;
 
-impl Ticket {
-    pub(crate) fn register(link: &Arc<Link>) -> Result<(Self, oneshot::Receiver<Started>), SpawnError> {
-        let mut table = link.shared.table();
-        if table.gone {
-            return Err(SpawnError::SpawnerGone);
-        }
-        if table.entries.len() >= link.shared.processes_max {
-            return Err(SpawnError::TooManyProcesses(link.shared.processes_max));
-        }
-        table.last_id += 1;
-        let id = table.last_id;
-        let (started, has_started) = oneshot::channel();
-        let (exit, has_exited) = watch::channel(None);
-        let entry = Entry {
-            started: Some(started),
-            exit,
-            kill_sent: false,
-            terminate_sent: false,
-        };
-        table.entries.insert(id, entry);
-        Ok((
-            Self {
-                link: Arc::clone(link),
-                id,
-                exit: has_exited,
-            },
-            has_started,
-        ))
-    }
-
-    pub(crate) fn id(&self) -> Id {
-        self.id
-    }
-
-    pub(crate) async fn exited(&mut self) -> ExitStatus {
-        // The sender leaves the table only after it has sent, so the error is not expected.
-        match self.exit.wait_for(Option::is_some).await {
-            Ok(status) => status.unwrap_or(ExitStatus::KILLED),
-            Err(_) => ExitStatus::KILLED,
-        }
-    }
-
-    pub(crate) fn kill(&self) {
-        self.send_once(|entry| &mut entry.kill_sent, Request::Kill(self.id));
-    }
-
-    pub(crate) fn terminate(&self) {
-        self.send_once(|entry| &mut entry.terminate_sent, Request::Terminate(self.id));
-    }
-
-    fn send_once(&self, sent: impl Fn(&mut Entry) -> &mut bool, request: Request) {
-        let mut table = self.link.shared.table();
-        let Some(entry) = table.entries.get_mut(&self.id) else {
-            return;
-        };
-        if !std::mem::replace(sent(entry), true) {
-            self.link.shared.send(
-                &mut table,
-                Outgoing {
-                    request,
-                    fds: Vec::new(),
-                },
-            );
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.kill();
+    #[test]
+    fn the_first_attempt_comes_at_once_and_later_ones_ever_later() {
+        assert_eq!(pause_before(0), Duration::ZERO);
+        assert_eq!(pause_before(1), Duration::ZERO);
+        assert_eq!(pause_before(2), Duration::from_millis(100));
+        assert_eq!(pause_before(5), Duration::from_millis(800));
+        assert_eq!(pause_before(u32::MAX), PAUSE_MAX);
+        let all: Duration = (0..=FAILURES_MAX).map(pause_before).sum();
+        assert!(
+            all > Duration::from_secs(10) && all < Duration::from_secs(60),
+            "{all:?}"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The handle of one main process.
 
-use super::link::Ticket;
+use super::link::{Pids, Ticket};
 use crate::status::ExitStatus;
 use std::os::fd::OwnedFd;
 
@@ -8,26 +8,32 @@ use std::os::fd::OwnedFd;
 #[derive(Debug)]
 pub struct Process {
     ticket: Ticket,
-    pid: u32,
+    pids: Pids,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
     log: Option<OwnedFd>,
 }
 
 impl Process {
-    pub(crate) fn new(ticket: Ticket, pid: u32, stdout: OwnedFd, stderr: OwnedFd) -> Self {
+    pub(crate) fn new(ticket: Ticket, pids: Pids, stdout: OwnedFd, stderr: OwnedFd, log: Option<OwnedFd>) -> Self {
         Self {
             ticket,
-            pid,
+            pids,
             stdout: Some(stdout),
             stderr: Some(stderr),
-            log: None,
+            log,
         }
     }
 
     /// The process id; also that of its session and its first process group.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.pids.main
+    }
+
+    /// The process id of the environment's init. Every process of the environment is below it, whatever sessions and
+    /// daemons it may start, and no other process is.
+    pub fn init_pid(&self) -> u32 {
+        self.pids.init
     }
 
     /// The non-blocking end to read its standard output from, at the first call. It ends when no process of the

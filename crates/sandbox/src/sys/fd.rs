@@ -46,6 +46,39 @@ pub(crate) fn replace_stream(stream: StandardStream, fd: BorrowedFd<'_>) -> io::
     Ok(())
 }
 
+/// Gives `fd` another number, above `number`, if it has that one. Close-on-exec then.
+pub(crate) fn keep_off(fd: &mut OwnedFd, number: RawFd) -> io::Result<()> {
+    if fd.as_raw_fd() == number {
+        // SAFETY: takes plain numbers; the descriptor is borrowed, so open.
+        let copy = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number + 1) })?;
+        // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
+        *fd = unsafe { OwnedFd::from_raw_fd(copy) };
+    }
+    Ok(())
+}
+
+/// Gives `fd` the number `number`. Close-on-exec then.
+///
+/// # Safety
+///
+/// Nothing but `fd` itself may own a descriptor of that number.
+pub(crate) unsafe fn renumber(fd: OwnedFd, number: RawFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() == number {
+        return Ok(fd);
+    }
+    // SAFETY: takes plain numbers; `fd` is open, and whatever the target was belongs to nobody, by the contract above.
+    check(unsafe { libc::dup3(fd.as_raw_fd(), number, libc::O_CLOEXEC) })?;
+    // SAFETY: made in the line above, and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Lets the programs that this process becomes have `fd`.
+pub(crate) fn keep_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: F_SETFD takes an int; the descriptor is borrowed, so open.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) })?;
+    Ok(())
+}
+
 /// Closes every descriptor from 3 up that is not in `keep`. Needs Linux 5.9.
 ///
 /// # Safety

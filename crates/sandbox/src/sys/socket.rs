@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// How many descriptors one message may carry.
-pub(crate) const FDS_MAX: usize = 3;
+pub(crate) const FDS_MAX: usize = 4;
 
 /// Room for the control data of `FDS_MAX` descriptors, as words so that it is aligned like a `cmsghdr`.
 type Control = [u64; 8];

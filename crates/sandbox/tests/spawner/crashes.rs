@@ -4,7 +4,10 @@ use crate::support::*;
 use sandbox::{ExitStatus, SpawnError};
 use std::future::pending;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// The argument that makes this program an albacore to be killed.
 pub(crate) const SECOND_ALBACORE: &str = "--second-albacore";
@@ -63,17 +66,53 @@ pub(crate) async fn a_killed_albacore_leaves_nothing() {
     until_dead(&pids).await;
 }
 
-pub(crate) async fn a_killed_spawner_leaves_nothing_and_nobody_waits() {
+pub(crate) async fn a_killed_spawner_leaves_nothing_and_another_one_takes_over() {
     let spawner = start();
-    let (mut process, pids) = start_with_daemon(&spawner, "sleep 1000").await;
-    signal("KILL", spawner.pid());
-    assert_eq!(process.wait().await, KILLED);
-    until_dead(&pids).await;
-    for _ in 0..2 {
-        let error = spawner.spawn(shell("exit 0")).await.expect_err("no spawner");
-        assert!(matches!(error, SpawnError::SpawnerGone), "{error}");
+    let descriptors = fds_of("self").len();
+    for _ in 0..3 {
+        let killed = spawner.pid();
+        let (mut process, pids) = start_with_daemon(&spawner, "sleep 1000").await;
+        signal("KILL", killed);
+        assert_eq!(process.wait().await, KILLED);
+        // Asked for while there is none; what it starts is the next one's.
+        let (mut next, next_pids) = start_with_daemon(&spawner, "sleep 1000").await;
+        assert_ne!(spawner.pid(), killed);
+        until_dead(&pids).await;
+        assert!(next_pids.iter().all(|&pid| alive(pid)));
+        // The handle of the old one means nothing to the new one.
+        process.kill();
+        drop(process);
+        assert_eq!(run(&spawner, shell("exit 3")).await.2, ExitStatus::Code(3));
+        next.kill();
+        assert_eq!(next.wait().await, KILLED);
+        drop(next);
+        until("no descriptor is left", || fds_of("self").len() == descriptors).await;
     }
+    assert!(timeout(Duration::ZERO, spawner.ended()).await.is_err());
+    let (clone, last) = (spawner.clone(), spawner.pid());
     spawner.shutdown().await;
+    clone.ended().await;
+    until_dead(&[last]).await;
+}
+
+/// Between two attempts, when there is no spawner to be told.
+pub(crate) async fn a_shutdown_does_not_wait_for_the_next_spawner() {
+    let spawner = start();
+    let mut killed = 0;
+    for _ in 0..6 {
+        until("there is another one", || spawner.pid() != killed).await;
+        killed = spawner.pid();
+        signal("KILL", killed);
+    }
+    until("it is collected", || !Path::new(&format!("/proc/{killed}")).exists()).await;
+    let begin = Instant::now();
+    let clone = spawner.clone();
+    spawner.shutdown().await;
+    // The seventh would come after 1.6 seconds.
+    assert!(begin.elapsed() < Duration::from_millis(1500), "{:?}", begin.elapsed());
+    let error = clone.spawn(shell("exit 0")).await.expect_err("no spawner");
+    assert!(matches!(error, SpawnError::SpawnerGone), "{error}");
+    assert_eq!(children_of(std::process::id()), [0; 0]);
 }
 
 pub(crate) async fn a_killed_init_leaves_nothing() {

@@ -11,6 +11,7 @@
 mod confinement;
 mod crashes;
 mod lifecycle;
+mod log_pipe;
 mod support;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -53,12 +54,17 @@ fn main() -> ExitCode {
         lifecycle::a_hundred_at_once_start_and_end,
         confinement::the_process_has_no_rights_and_ordinary_signals,
         confinement::only_the_standard_streams_are_open,
+        log_pipe::it_is_descriptor_62_of_the_process_and_its_children,
+        log_pipe::it_is_there_only_when_asked_for,
+        log_pipe::it_ends_with_the_environment,
+        log_pipe::each_environment_has_its_own_however_many_there_are,
         confinement::limits_are_set,
         confinement::only_the_temporary_directory_can_be_written,
         confinement::its_own_init_and_the_spawner_cannot_be_signalled,
         crashes::a_daemon_is_killed_with_its_main_process,
         crashes::a_killed_albacore_leaves_nothing,
-        crashes::a_killed_spawner_leaves_nothing_and_nobody_waits,
+        crashes::a_killed_spawner_leaves_nothing_and_another_one_takes_over,
+        crashes::a_shutdown_does_not_wait_for_the_next_spawner,
         crashes::a_killed_init_leaves_nothing,
         crashes::shutdown_leaves_nothing,
         crashes::the_last_handle_ends_the_spawner,

@@ -72,7 +72,8 @@ pub(crate) async fn start_with_daemon(spawner: &Spawner, rest: &str) -> (Process
     let mut output = receiver(process.take_stdout());
     let daemon = read_line(&mut output).await.parse().expect("the daemon's id");
     let main = process.pid();
-    let init = parent_of(main).expect("a parent");
+    let init = process.init_pid();
+    assert_eq!(parent_of(main), Some(init));
     // It has printed from inside `setsid`, so from here on it is an orphan in a session of its own or about to be.
     until("the daemon is an orphan", || parent_of(daemon) == Some(init)).await;
     (process, [main, daemon, init])

@@ -1,6 +1,7 @@
 //! The limits and counters of one function, and the host's, over all cores. Nothing here knows environments or events.
 
 use model::FunctionArn;
+use model::lambda::function::Function;
 use model::observed::FunctionReport;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -18,6 +19,10 @@ pub(crate) struct Account {
     /// Slots that a lowered limit still has to take away, from the invocations that hold them.
     debt: AtomicUsize,
     queued: AtomicUsize,
+    /// The cores that have an idle environment with a process, each a bit.
+    idle_cores: AtomicU64,
+    /// For which code and configuration an environment was started ahead of its first invocation.
+    prepared: Mutex<Option<Arc<Function>>>,
     phases: [AtomicU32; 3],
     pub(crate) invocations: AtomicU64,
     pub(crate) errors: AtomicU64,
@@ -40,6 +45,8 @@ impl Account {
             slots_max: Mutex::new(0),
             debt: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
+            idle_cores: AtomicU64::new(0),
+            prepared: Mutex::default(),
             phases: Default::default(),
             invocations: AtomicU64::new(0),
             errors: AtomicU64::new(0),
@@ -98,6 +105,31 @@ impl Account {
         Some(Queued(Arc::clone(self)))
     }
 
+    /// Says whether the core with this bit has an idle environment. What others do with it is a guess: it may be taken
+    /// before they ask for it.
+    pub(crate) fn set_idle_core(&self, core: u64, has_one: bool) {
+        if has_one {
+            self.idle_cores.fetch_or(core, Relaxed);
+        } else {
+            self.idle_cores.fetch_and(!core, Relaxed);
+        }
+    }
+
+    /// The cores that have an idle environment, each a bit.
+    pub(crate) fn idle_cores(&self) -> u64 {
+        self.idle_cores.load(Relaxed)
+    }
+
+    /// Shall the caller start an environment for this code and configuration? Only one of all cores is told so.
+    pub(crate) fn prepare(&self, function: &Arc<Function>) -> bool {
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_switched_off() || prepared.as_ref().is_some_and(|known| Arc::ptr_eq(known, function)) {
+            return false;
+        }
+        *prepared = Some(Arc::clone(function));
+        true
+    }
+
     pub(crate) fn report(&self) -> FunctionReport {
         let phase = |phase: Phase| self.phases[phase as usize].load(Relaxed);
         FunctionReport {
@@ -148,7 +180,7 @@ impl Drop for Queued {
 #[derive(Debug)]
 pub(crate) struct Counted {
     account: Arc<Account>,
-    phase: Cell<Phase>,
+    phase: Cell<Option<Phase>>,
 }
 
 impl Counted {
@@ -156,22 +188,33 @@ impl Counted {
         account.phases[Phase::Starting as usize].fetch_add(1, Relaxed);
         Self {
             account,
-            phase: Cell::new(Phase::Starting),
+            phase: Cell::new(Some(Phase::Starting)),
         }
     }
 
     pub(crate) fn set(&self, phase: Phase) {
-        let before = self.phase.replace(phase);
-        if before != phase {
+        let before = self.phase.replace(Some(phase));
+        if before != Some(phase) {
             self.account.phases[phase as usize].fetch_add(1, Relaxed);
-            self.account.phases[before as usize].fetch_sub(1, Relaxed);
+            self.uncount(before);
+        }
+    }
+
+    /// It is being ended, which takes a while, and serves nobody any more.
+    pub(crate) fn leave(&self) {
+        self.uncount(self.phase.take());
+    }
+
+    fn uncount(&self, phase: Option<Phase>) {
+        if let Some(phase) = phase {
+            self.account.phases[phase as usize].fetch_sub(1, Relaxed);
         }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.account.phases[self.phase.get() as usize].fetch_sub(1, Relaxed);
+        self.leave();
     }
 }
 
@@ -251,7 +294,27 @@ mod tests {
         assert_eq!(counts(), (0, 0, 1));
         environment.set(Phase::Idle);
         assert_eq!(counts(), (0, 1, 0));
+        environment.leave();
+        assert_eq!(counts(), (0, 0, 0));
         drop(environment);
         assert_eq!(counts(), (0, 0, 0));
+        drop(Counted::new(Arc::clone(&account)));
+        assert_eq!(counts(), (0, 0, 0));
+    }
+
+    #[test]
+    fn every_core_says_for_itself_whether_it_has_an_idle_environment() {
+        let account = account(1);
+        for (core, has_one, expected) in [
+            (0b01, true, 0b01),
+            (0b10, true, 0b11),
+            (0b10, true, 0b11),
+            (0b01, false, 0b10),
+            (0, true, 0b10),
+            (0b01, false, 0b10),
+        ] {
+            account.set_idle_core(core, has_one);
+            assert_eq!(account.idle_cores(), expected);
+        }
     }
 }

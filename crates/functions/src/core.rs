@@ -1,10 +1,14 @@
 //! The two handles: [`Functions`] for all cores, [`CoreFunctions`] for one.
 
 use crate::account::Account;
-use crate::code::Codes;
-use crate::interpreters::{Interpreters, RuntimeNotice};
+use crate::exchange::{Membership, Message, Nowhere};
+use crate::host::Host;
+use crate::interpreters::RuntimeNotice;
+use crate::log::Scratch;
+use crate::pending::{Pending, Reply, not_run};
 use crate::request_id::RequestIds;
-use crate::scheduler::{Pending, Scheduler};
+use crate::runtime_api::is_field_value;
+use crate::scheduler::Scheduler;
 use crate::{EVENT_BYTES_MAX, LogSink, Options};
 use invoke::{Invocation, InvokeOutcome, InvokeRefusal, Invoked, Invoker, LocalBoxFuture};
 use model::lambda::function::{Function, FunctionConfiguration};
@@ -13,11 +17,10 @@ use model::{FunctionArn, State};
 use sandbox::Spawner;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tokio::sync::{OnceCell, Semaphore, oneshot, watch};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,41 +31,10 @@ pub struct Functions {
     host: Arc<Host>,
 }
 
-/// The inside of [`Functions`].
-pub(crate) struct Host {
-    pub(crate) spawner: Spawner,
-    pub(crate) options: Options,
-    pub(crate) log: Arc<dyn LogSink>,
-    pub(crate) codes: Codes,
-    /// Where the bootstraps of the managed runtimes lie.
-    pub(crate) runtime_directory: PathBuf,
-    /// Looked for when they are needed first.
-    interpreters: OnceCell<Interpreters>,
-    /// Environments that may still be started on this host.
-    pub(crate) environments: Arc<Semaphore>,
-    /// Invocations that wait for room on this host.
-    starved: AtomicUsize,
-    /// Counts the calls for room, so that no core misses one.
-    calls_for_room: watch::Sender<u64>,
-    /// Weak, so that a deleted function's account ends with its last environment.
-    accounts: Mutex<HashMap<FunctionArn, Weak<Account>>>,
-}
-
 impl Functions {
     /// Functions whose processes `spawner` starts and whose output `log` takes.
     pub fn new(spawner: Spawner, options: Options, log: Arc<dyn LogSink>) -> Self {
-        let host = Host {
-            spawner,
-            codes: Codes::new(&options.data_dir),
-            runtime_directory: options.data_dir.join("runtimes"),
-            interpreters: OnceCell::new(),
-            environments: Arc::new(Semaphore::new(options.environments_max.min(Semaphore::MAX_PERMITS))),
-            options,
-            log,
-            starved: AtomicUsize::new(0),
-            calls_for_room: watch::Sender::new(0),
-            accounts: Mutex::default(),
-        };
+        let host = Host::new(spawner, options, log);
         Self { host: Arc::new(host) }
     }
 
@@ -70,15 +42,18 @@ impl Functions {
     ///
     /// `state` says which functions there are. A change holds for every invocation after it.
     pub fn core(&self, state: watch::Receiver<Arc<State>>) -> CoreFunctions {
+        let (membership, inbox) = self.host.exchange.join();
         let core = Rc::new(Core {
             host: Arc::clone(&self.host),
+            membership,
+            scratch: Rc::default(),
             state: RefCell::new(state.clone()),
             schedulers: RefCell::default(),
             request_ids: RequestIds::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
-        core.tasks.spawn_local(Rc::clone(&core).keep_house(state));
+        core.tasks.spawn_local(Rc::clone(&core).keep_house(state, inbox));
         CoreFunctions { core }
     }
 
@@ -88,12 +63,19 @@ impl Functions {
     /// # Cancel safety
     ///
     /// Dropping the future never stops the invocation.
-    pub async fn invoke(&self, _invocation: Invocation) -> Invoked {
-        Invoked {
-            request_id: None,
-            outcome: InvokeOutcome::Refused(InvokeRefusal::ServiceFailure),
-            log_tail: None,
+    pub async fn invoke(&self, invocation: Invocation) -> Invoked {
+        let (reply, invoked) = oneshot::channel();
+        let idle_cores = self
+            .host
+            .known_account(&invocation.function)
+            .map_or(0, |it| it.idle_cores());
+        match self.host.exchange.begin(invocation, Reply::Invoked(reply), idle_cores) {
+            Ok(()) => {}
+            Err((reply, Nowhere::NoCore)) => reply.refuse(InvokeRefusal::ServiceFailure),
+            Err((reply, Nowhere::Full)) => reply.refuse(InvokeRefusal::Throttled),
         }
+        // The reply is dropped unanswered only when the core's tasks are torn down.
+        invoked.await.unwrap_or(not_run(InvokeRefusal::ServiceFailure))
     }
 
     /// What there is to say about the runtimes of the functions in `state`, in their order. Looks for interpreters if a
@@ -101,57 +83,19 @@ impl Functions {
     pub async fn runtime_notices(&self, state: &State) -> Vec<RuntimeNotice> {
         let mut notices = Vec::new();
         for function in state.functions().filter(|it| it.configuration.runtime.is_managed()) {
-            let interpreters = self.host.interpreters().await;
-            notices.extend(interpreters.notice(&function.name, function.configuration.runtime));
+            let interpreters = self.host.interpreters(function.configuration.runtime).await;
+            notices.extend(interpreters.notice(
+                &function.name,
+                function.configuration.runtime,
+                self.host.options.strict_runtimes,
+            ));
         }
         notices
     }
 
     /// How the functions are doing that were invoked so far, in no promised order.
     pub fn reports(&self) -> Vec<FunctionReport> {
-        let accounts = self.host.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts
-            .values()
-            .filter_map(Weak::upgrade)
-            .map(|account| account.report())
-            .collect()
-    }
-}
-
-/// A waiting start in [`Host::is_starved`]. Ends when dropped.
-pub(crate) struct Starved(Arc<Host>);
-
-impl Drop for Starved {
-    fn drop(&mut self) {
-        self.0.starved.fetch_sub(1, Relaxed);
-    }
-}
-
-impl Host {
-    pub(crate) async fn interpreters(&self) -> &Interpreters {
-        self.interpreters
-            .get_or_init(|| Interpreters::find(&self.spawner))
-            .await
-    }
-
-    pub(crate) fn starve(self: &Arc<Self>) -> Starved {
-        self.starved.fetch_add(1, Relaxed);
-        Starved(Arc::clone(self))
-    }
-
-    pub(crate) fn is_starved(&self) -> bool {
-        self.starved.load(Relaxed) > 0
-    }
-
-    fn account(&self, function: &FunctionArn) -> Arc<Account> {
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(account) = accounts.get(function).and_then(Weak::upgrade) {
-            return account;
-        }
-        accounts.retain(|_, account| account.strong_count() > 0);
-        let account = Arc::new(Account::new(function.clone()));
-        accounts.insert(function.clone(), Arc::downgrade(&account));
-        account
+        self.host.reports()
     }
 }
 
@@ -164,6 +108,9 @@ pub struct CoreFunctions {
 /// The inside of [`CoreFunctions`].
 pub(crate) struct Core {
     pub(crate) host: Arc<Host>,
+    pub(crate) membership: Membership,
+    /// Buffers of the environments' logs.
+    pub(crate) scratch: Rc<Scratch>,
     state: RefCell<watch::Receiver<Arc<State>>>,
     /// For every function that was invoked on this core.
     schedulers: RefCell<HashMap<FunctionArn, Rc<Scheduler>>>,
@@ -177,7 +124,7 @@ impl Invoker for CoreFunctions {
     /// The invocation begins with the call, not with the first poll of the future.
     fn invoke(&self, invocation: Invocation) -> LocalBoxFuture<InvokeOutcome> {
         let (reply, outcome) = oneshot::channel();
-        self.core.begin(invocation, reply);
+        self.core.begin(invocation, Reply::Outcome(reply));
         // The reply is dropped unanswered only when the core's tasks are torn down.
         Box::pin(async {
             outcome
@@ -207,11 +154,12 @@ impl CoreFunctions {
 }
 
 impl Core {
-    fn begin(self: &Rc<Self>, invocation: Invocation, reply: oneshot::Sender<InvokeOutcome>) {
+    fn begin(self: &Rc<Self>, invocation: Invocation, reply: Reply) {
         let refusal = match self.scheduler(&invocation.function) {
             _ if self.stop.is_cancelled() => InvokeRefusal::ServiceFailure,
             None => InvokeRefusal::NotFound,
             Some(_) if invocation.payload.len() > EVENT_BYTES_MAX => InvokeRefusal::RequestTooLarge,
+            Some(_) if !invocation.client_context.as_deref().is_none_or(is_field_value) => InvokeRefusal::ClientContext,
             Some(scheduler) => match scheduler.account.try_slot() {
                 Some(slot) => {
                     return scheduler.run(Pending {
@@ -223,16 +171,11 @@ impl Core {
                 None => return self.wait_for_slot(&scheduler.account, invocation, reply),
             },
         };
-        let _ = reply.send(InvokeOutcome::Refused(refusal));
+        reply.refuse(refusal);
     }
 
     /// The function's concurrency is used up.
-    fn wait_for_slot(
-        self: &Rc<Self>,
-        account: &Arc<Account>,
-        invocation: Invocation,
-        reply: oneshot::Sender<InvokeOutcome>,
-    ) {
+    fn wait_for_slot(self: &Rc<Self>, account: &Arc<Account>, invocation: Invocation, reply: Reply) {
         let queue_max = if account.is_switched_off() {
             0
         } else {
@@ -240,8 +183,7 @@ impl Core {
         };
         let Some(queued) = account.queue(queue_max) else {
             account.throttles.fetch_add(1, Relaxed);
-            let _ = reply.send(InvokeOutcome::Refused(InvokeRefusal::Throttled));
-            return;
+            return reply.refuse(InvokeRefusal::Throttled);
         };
         let (core, account) = (Rc::clone(self), Arc::clone(account));
         self.tasks.spawn_local(async move {
@@ -270,8 +212,36 @@ impl Core {
             if refusal == InvokeRefusal::Throttled {
                 account.throttles.fetch_add(1, Relaxed);
             }
-            let _ = reply.send(InvokeOutcome::Refused(refusal));
+            reply.refuse(refusal);
         });
+    }
+
+    /// Gives an invocation to another core that has an idle environment. Returns it if there is none.
+    #[must_use]
+    pub(crate) fn lend(&self, pending: Pending, account: &Account) -> Option<Pending> {
+        self.membership.lend(pending, account.idle_cores())
+    }
+
+    fn receive(self: &Rc<Self>, message: Message) {
+        match message {
+            Message::Begin(invocation, reply) => self.begin(invocation, reply),
+            Message::Visit(visitor, from) => {
+                let scheduler = self.scheduler(&visitor.invocation.function);
+                let visitor = match &scheduler {
+                    Some(scheduler) => scheduler.run_visitor(visitor),
+                    None => Some(visitor),
+                };
+                if let Some(visitor) = visitor
+                    && let Some(visitor) = self.membership.send_back(visitor, from)
+                {
+                    self.receive(Message::Back(visitor));
+                }
+            }
+            Message::Back(pending) => match self.scheduler(&pending.invocation.function) {
+                Some(scheduler) => scheduler.run_here(pending),
+                None => pending.refuse(InvokeRefusal::NotFound),
+            },
+        }
     }
 
     /// The scheduler of a function as the state has it now.
@@ -321,8 +291,12 @@ impl Core {
                 }
                 Some(function) => {
                     // Made first: it keeps the function's counters alive.
-                    self.new_scheduler(function);
+                    let next = self.new_scheduler(function);
                     scheduler.retire();
+                    // Whoever saved the code hears at once whether it starts, and the next invocation finds it warm.
+                    if next.account.prepare(function) {
+                        next.prepare();
+                    }
                 }
                 None => {
                     self.schedulers.borrow_mut().remove(arn);
@@ -354,12 +328,13 @@ impl Core {
     }
 
     /// The task of a core: takes notice of changes also when nothing is invoked.
-    async fn keep_house(self: Rc<Self>, mut state: watch::Receiver<Arc<State>>) {
+    async fn keep_house(self: Rc<Self>, mut state: watch::Receiver<Arc<State>>, mut inbox: mpsc::Receiver<Message>) {
         let mut calls_for_room = self.host.calls_for_room.subscribe();
         let mut state_may_change = true;
         loop {
             tokio::select! {
                 biased;
+                // Who is still in the inbox is refused by the end of his reply.
                 () = self.stop.cancelled() => return,
                 changed = state.changed(), if state_may_change => {
                     state_may_change = changed.is_ok();
@@ -369,6 +344,8 @@ impl Core {
                 _ = calls_for_room.changed() => {
                     self.end_idle_for_longest();
                 }
+                // Last, because there may be many. The sender is in `host` as long as this core is.
+                Some(message) = inbox.recv() => self.receive(message),
             }
         }
     }

@@ -5,21 +5,31 @@
 //! waiting connection. Starting, deadlines and the end are the business of `life`.
 
 mod life;
+mod memory;
 mod process;
+mod running;
+mod state;
 
-use crate::account::{Counted, Phase, Slot};
+use crate::account::{Counted, Phase};
 use crate::failure::Failure;
-use crate::request_id::RequestId;
+use crate::log::{InitPhase, InitReport, Journal, Report, Status};
+use crate::pending::Pending;
 use crate::runtime_api::{Connection, Refusal, write_event_head};
-use crate::scheduler::{Offer, Pending, Scheduler, Settling};
+use crate::scheduler::{Offer, Scheduler};
+use crate::{launch, request_id};
 use bytes::Bytes;
-use invoke::{InvokeOutcome, InvokeRefusal};
+use invoke::InvokeRefusal;
+use memory::PeakMemory;
+use running::Running;
+pub(crate) use state::{Answer, RuntimeState};
+use state::{State, Watched, write_event};
 use std::cell::{Cell, RefCell};
-use std::io::{self, IoSlice};
+use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 /// One execution environment.
@@ -28,7 +38,15 @@ pub(crate) struct Environment {
     pub(crate) counted: Counted,
     /// Meaningful while it is idle.
     pub(crate) idle_since: Cell<Instant>,
+    /// 32 lower-case hexadecimal digits.
+    id: String,
+    journal: Rc<Journal>,
+    memory: PeakMemory,
     state: RefCell<State>,
+    /// The init that runs, or the last one.
+    init: Cell<Init>,
+    /// How long the ordinary init took, until an invocation has reported it.
+    init_duration: Cell<Option<Duration>>,
     /// Makes its task look at the state.
     wake: Notify,
     /// When its task looks at the state by itself.
@@ -37,95 +55,45 @@ pub(crate) struct Environment {
     ending: Cell<bool>,
 }
 
-#[derive(Default)]
-struct State {
-    runtime: RuntimeState,
-    invocation: Option<Running>,
-    /// The connection whose `next` is not answered yet.
-    waiting: Option<Rc<Connection>>,
-    /// What was posted to `/init/error`.
-    init_error: Option<Failure>,
-    /// The response head of the event; reused.
-    event_head: Vec<u8>,
-}
-
-/// How far the runtime is. The names are those of Lambda's error messages. Source: Lambda 2.1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum RuntimeState {
-    /// There is no process, or it is being ended.
-    #[default]
-    Absent,
-    /// The process runs and has not asked for an event yet.
-    Started,
-    /// It has posted an init error.
-    InitError,
-    /// It waits for an event.
-    Ready,
-    /// It has an event.
-    Running,
-    /// It is sending the answer.
-    Answering(Answer),
-    /// It has sent the answer, and has not asked for the next event yet.
-    Answered,
-    /// The main process has ended before it asked for an event; what its connections still hold is being read.
-    ExitedInInit,
-    /// It has ended later.
-    Exited,
-}
-
-impl RuntimeState {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Absent | Self::ExitedInInit | Self::Exited => "Exited",
-            Self::Started => "Started",
-            Self::InitError => "InitError",
-            Self::Ready => "Ready",
-            Self::Running => "Running",
-            Self::Answering(answer) => answer.state_name(),
-            Self::Answered => "RuntimeResponseSentState",
-        }
-    }
-}
-
-/// The two ways in which a runtime answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// `/response`.
-    Response,
-    /// `/error`.
-    Error,
-}
-
-impl Answer {
-    fn state_name(self) -> &'static str {
-        match self {
-            Self::Response => "InvocationResponse",
-            Self::Error => "InvocationErrorResponse",
-        }
-    }
-}
-
-/// The invocation of a busy environment. Dropping it gives its slot back.
-struct Running {
-    id: RequestId,
-    event: Bytes,
-    deadline: Instant,
-    /// Until the caller is answered.
-    reply: Option<oneshot::Sender<InvokeOutcome>>,
-    /// From then on.
-    settling: Option<Settling>,
-    _slot: Slot,
+/// An init.
+#[derive(Clone, Copy)]
+struct Init {
+    phase: InitPhase,
+    began: Instant,
 }
 
 impl Environment {
     /// Starts an environment for a scheduler. Its task calls [`Scheduler::started`] or [`Scheduler::start_failed`].
     pub(crate) fn start(scheduler: Rc<Scheduler>, permit: OwnedSemaphorePermit) {
+        let id = match request_id::environment_id() {
+            Ok(id) => id,
+            Err(error) => {
+                tracing::error!(function = %scheduler.function.arn, %error, "cannot draw an environment's id");
+                return scheduler.start_failed();
+            }
+        };
+        let core = &scheduler.core;
+        let now = Instant::now();
+        let journal = Journal::new(
+            Arc::clone(&scheduler.function),
+            Arc::clone(&core.host.log),
+            launch::log_stream_name(&scheduler.function, SystemTime::now(), &id),
+            Rc::clone(&core.scratch),
+        );
         let environment = Rc::new(Self {
             counted: Counted::new(scheduler.account.clone()),
-            idle_since: Cell::new(Instant::now()),
+            idle_since: Cell::new(now),
+            id,
+            journal: Rc::new(journal),
+            memory: PeakMemory::default(),
             state: RefCell::default(),
+            init: Cell::new(Init {
+                phase: InitPhase::Init,
+                began: now,
+            }),
+            init_duration: Cell::default(),
             wake: Notify::new(),
-            alarm: Cell::new(Instant::now()),
+            alarm: Cell::new(now),
             ending: Cell::new(false),
             scheduler,
         });
@@ -140,6 +108,7 @@ impl Environment {
 
     /// Tells its task to end it. It must not be offered any more.
     pub(crate) fn end(&self) {
+        self.counted.leave();
         self.ending.set(true);
         self.wake.notify_one();
     }
@@ -163,36 +132,33 @@ impl Environment {
             self.end();
             return;
         };
-        let timeout = self.scheduler.function.configuration.timeout.duration();
-        let deadline = Instant::now() + timeout;
+        let timeout = self.timeout();
+        let began = Instant::now();
         let deadline_ms = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |now| (now + timeout).as_millis());
-        let Pending {
-            invocation,
-            reply,
-            slot,
-        } = pending;
         self.scheduler.account.invocations.fetch_add(1, Relaxed);
         self.counted.set(Phase::Busy);
 
-        let state = &mut *self.state.borrow_mut();
-        write_event_head(&mut state.event_head, &id, deadline_ms, &invocation);
-        state.invocation = Some(Running {
-            id,
-            event: invocation.payload,
-            deadline,
-            reply: Some(reply),
-            settling: None,
-            _slot: slot,
-        });
-        if state.runtime == RuntimeState::Ready
-            && let Some(connection) = state.waiting.take()
-        {
-            state.hand_event_to(&connection);
+        let mut state = self.state.borrow_mut();
+        write_event_head(
+            &mut state.event_head,
+            &id,
+            u64::try_from(deadline_ms).unwrap_or(u64::MAX),
+            &pending.invocation,
+        );
+        state.invocation = Some(Running::new(id, pending, began, timeout));
+        let runtime = state.runtime;
+        let connection = match runtime {
+            RuntimeState::Ready => state.waiting.take(),
+            _ => None,
+        };
+        drop(state);
+        if let Some(connection) = connection {
+            self.hand_event_to(&connection);
         }
         // Without a process, the task starts one.
-        if state.runtime == RuntimeState::Absent || deadline < self.alarm.get() {
+        if runtime == RuntimeState::Absent || began + timeout < self.alarm.get() {
             self.wake.notify_one();
         }
     }
@@ -200,26 +166,27 @@ impl Environment {
     /// `GET /runtime/invocation/next`. The event is written to the connection now, or later by [`Environment::assign`].
     ///
     /// When the runtime asks on a second connection while the first one still waits, the first one is closed.
-    pub(crate) fn next(self: &Rc<Self>, connection: &Rc<Connection>) -> Result<(), Refusal> {
-        let mut state = self.state.borrow_mut();
-        match state.runtime {
+    /// `asked` is when the request came.
+    pub(crate) fn next(self: &Rc<Self>, connection: &Rc<Connection>, asked: Instant) -> Result<(), Refusal> {
+        let (runtime, has_invocation) = {
+            let state = self.state.borrow();
+            (state.runtime, state.invocation.is_some())
+        };
+        match runtime {
             RuntimeState::Started => {
-                self.wake.notify_one(); // the init is over
-                if state.invocation.is_some() {
-                    state.hand_event_to(connection);
+                self.finish_init(asked);
+                if has_invocation {
+                    self.hand_event_to(connection);
                 } else {
-                    state.wait(connection);
+                    self.state.borrow_mut().wait(connection);
                 }
             }
-            RuntimeState::Ready if state.invocation.is_some() => state.hand_event_to(connection),
-            RuntimeState::Ready => state.wait(connection),
+            RuntimeState::Ready if has_invocation => self.hand_event_to(connection),
+            RuntimeState::Ready => self.state.borrow_mut().wait(connection),
             // Asking again is no error: the same event comes again.
-            RuntimeState::Running => state.hand_event_to(connection),
+            RuntimeState::Running => self.hand_event_to(connection),
             RuntimeState::Answered => {
-                let finished = state.invocation.take();
-                state.wait(connection);
-                drop(state);
-                drop(finished);
+                self.finish_invocation(connection, asked);
                 if self.scheduler.offer(self) == Offer::End {
                     self.end();
                 }
@@ -230,12 +197,95 @@ impl Environment {
             | RuntimeState::ExitedInInit
             | RuntimeState::Exited => {
                 return Err(Refusal::Transition {
-                    from: state.runtime.name(),
+                    from: runtime.name(),
                     to: "Ready",
                 });
             }
         }
         Ok(())
+    }
+
+    /// The runtime has asked for its first event.
+    fn finish_init(&self, asked: Instant) {
+        let Init { phase, began } = self.init.get();
+        let duration = asked - began;
+        self.observe_memory(asked);
+        self.journal.init_end(&InitReport {
+            phase,
+            duration,
+            status: &Status::Success,
+        });
+        if phase == InitPhase::Init {
+            self.init_duration.set(Some(duration));
+        }
+        self.wake.notify_one();
+    }
+
+    /// The runtime has asked for the next event, and what it wrote for the last one has been read.
+    fn finish_invocation(&self, connection: &Rc<Connection>, asked: Instant) {
+        self.observe_memory(asked);
+        let finished = {
+            let mut state = self.state.borrow_mut();
+            state.wait(connection);
+            state.invocation.take()
+        };
+        if let Some(mut running) = finished {
+            running.end(asked);
+            self.close_log(running);
+        }
+    }
+
+    /// Reads what the process has written so far. To be called when the runtime says that it has finished something,
+    /// before that is believed: then the log has everything in its order.
+    pub(crate) async fn hear_output(&self) {
+        let output = self.state.borrow().process.as_ref().map(|it| Rc::clone(&it.output));
+        if let Some(output) = output {
+            output.drain().await;
+        }
+    }
+
+    fn observe_memory(&self, now: Instant) {
+        if let Some(Watched { pid: Some(pid), .. }) = self.state.borrow().process {
+            self.memory.observe(pid, now);
+        }
+    }
+
+    /// The invocation is over and has nothing more to write: END and REPORT, and an answer to whoever waited for them.
+    fn close_log(&self, running: Running) {
+        if !running.is_announced {
+            self.journal.start(&running.id, running.wants_tail);
+        }
+        let report = Report {
+            id: &running.id,
+            duration: running.duration(),
+            init_duration: self.init_duration.take(),
+            memory_mb: self.scheduler.function.configuration.memory.megabytes(),
+            memory_used_mb: self.memory.megabytes(),
+            status: running.status(),
+        };
+        let tail = self.journal.report(&report, running.answer_spans());
+        running.close(tail);
+    }
+
+    /// Gives the event to a connection, and says so in the log. The other way round would let the function wait; nothing
+    /// of what it writes then is read in between.
+    fn hand_event_to(&self, connection: &Rc<Connection>) {
+        let first = {
+            let mut state = self.state.borrow_mut();
+            state.hand_event_to(connection);
+            let first = state.invocation.as_mut().filter(|running| !running.is_announced);
+            first.map(|running| {
+                running.is_announced = true;
+                (running.id, running.wants_tail)
+            })
+        };
+        if let Some((id, wants_tail)) = first {
+            self.journal.start(&id, wants_tail);
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        self.scheduler.function.configuration.timeout.duration()
     }
 
     /// The head of an answer has come. While its body is read no other answer is taken; the caller must go on to
@@ -252,12 +302,15 @@ impl Environment {
         match state.runtime {
             RuntimeState::Running => {
                 state.runtime = RuntimeState::Answering(answer);
+                if let Some(running) = &mut state.invocation {
+                    running.begin_answer(Instant::now());
+                }
                 Ok(())
             }
             // The event was never handed out, so nobody can know the id.
             RuntimeState::Ready | RuntimeState::Started | RuntimeState::ExitedInInit => Err(Refusal::RequestId),
             // The runtime's last words are heard even when it has ended meanwhile.
-            RuntimeState::Exited if state.invocation.as_ref().is_some_and(|running| running.reply.is_some()) => Ok(()),
+            RuntimeState::Exited if state.invocation.as_ref().is_some_and(|running| !running.is_answered()) => Ok(()),
             other => Err(Refusal::Transition {
                 from: other.name(),
                 to: answer.state_name(),
@@ -332,65 +385,5 @@ impl Environment {
         let state = self.state.borrow();
         let running = state.invocation.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
         write_event(connection, &state.event_head, &running.event, written)
-    }
-}
-
-impl State {
-    fn wait(&mut self, connection: &Rc<Connection>) {
-        self.runtime = RuntimeState::Ready;
-        if let Some(earlier) = self.waiting.replace(Rc::clone(connection))
-            && !Rc::ptr_eq(&earlier, connection)
-        {
-            earlier.close();
-        }
-    }
-
-    fn hand_event_to(&mut self, connection: &Rc<Connection>) {
-        let Some(running) = &self.invocation else { return };
-        self.runtime = RuntimeState::Running;
-        match write_event(connection, &self.event_head, &running.event, 0) {
-            Ok((_, true)) => connection.event_written(),
-            Ok((written, false)) => connection.go_on_writing(written),
-            // The runtime has closed it. It may ask again on another one, and otherwise the deadline comes.
-            Err(_) => connection.close(),
-        }
-    }
-}
-
-/// Writes what the socket takes, head and event in one call.
-fn write_event(connection: &Connection, head: &[u8], event: &[u8], written: usize) -> io::Result<(usize, bool)> {
-    let rest_of_head = head.get(written..).unwrap_or_default();
-    let rest_of_event = event.get(written.saturating_sub(head.len())..).unwrap_or_default();
-    let now = match connection.try_write(&[IoSlice::new(rest_of_head), IoSlice::new(rest_of_event)]) {
-        Ok(now) => now,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-        Err(error) => return Err(error),
-    };
-    let written = written + now;
-    Ok((written, written >= head.len() + event.len()))
-}
-
-impl Running {
-    /// Answers the caller, unless that was done already.
-    fn finish(&mut self, answer: Result<Bytes, Failure>, scheduler: &Rc<Scheduler>) {
-        let Some(reply) = self.reply.take() else { return };
-        let outcome = match answer {
-            Ok(document) => InvokeOutcome::Buffered(document),
-            Err(failure) => {
-                scheduler.account.errors.fetch_add(1, Relaxed);
-                failure.outcome(&self.id)
-            }
-        };
-        // Before the caller hears of it, because its next invocation may come at once.
-        self.settling = Some(Settling::new(scheduler));
-        // Nobody listens when the caller has gone.
-        let _ = reply.send(outcome);
-    }
-
-    /// Tells the caller that the platform has failed.
-    fn refuse(&mut self) {
-        if let Some(reply) = self.reply.take() {
-            let _ = reply.send(InvokeOutcome::Refused(InvokeRefusal::ServiceFailure));
-        }
     }
 }

@@ -1,10 +1,13 @@
 //! How an invocation or an init fails, in Lambda's words.
 
 use crate::ANSWER_BYTES_MAX;
+use crate::json::write_string;
+use crate::log::Status;
 use crate::request_id::RequestId;
 use bytes::Bytes;
 use invoke::InvokeOutcome;
 use sandbox::ExitStatus;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Why a function has failed. Source: Lambda 2.8, 5.8.
@@ -33,66 +36,70 @@ pub(crate) enum Failure {
 impl Failure {
     /// What the caller gets.
     pub(crate) fn outcome(self, id: &RequestId) -> InvokeOutcome {
-        let (error_type, message) = match self {
-            Self::Posted { error_type, payload } => return InvokeOutcome::FunctionError { error_type, payload },
+        let error_type = self.error_type().to_owned();
+        let payload = match self {
+            Self::Posted { payload, .. } => payload,
             // The only one whose message does not name the request, and whose keys come in the other order.
-            Self::AnswerTooLarge => {
-                let error_type = "Function.ResponseSizeTooLarge".to_owned();
-                let payload = format!(
-                    r#"{{"errorMessage":"Response payload size exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes).","errorType":"{error_type}"}}"#
-                );
-                return InvokeOutcome::FunctionError {
-                    error_type,
-                    payload: payload.into(),
-                };
+            Self::AnswerTooLarge => format!(
+                r#"{{"errorMessage":"Response payload size exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes).","errorType":"{error_type}"}}"#
+            )
+            .into(),
+            other => {
+                let mut payload = b"{\"errorType\":".to_vec();
+                write_string(&mut payload, &error_type);
+                payload.extend(b",\"errorMessage\":");
+                write_string(&mut payload, &format!("RequestId: {id} Error: {}", other.message()));
+                payload.push(b'}');
+                payload.into()
             }
-            Self::Exited(ExitStatus::Code(0)) => (
-                "Runtime.ExitError",
-                "Runtime exited without providing a reason".to_owned(),
-            ),
-            Self::Exited(status) => ("Runtime.ExitError", format!("Runtime exited with error: {status}")),
-            Self::TimedOut(timeout) => (
-                "Sandbox.Timedout",
-                format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
-            ),
-            Self::NoBootstrap => (
-                "Runtime.InvalidEntrypoint",
-                "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned(),
-            ),
-            Self::BadBootstrap(errno) => (
-                "Runtime.InvalidEntrypoint",
-                format!("fork/exec /var/task/bootstrap: {}", errno_text(errno)),
-            ),
-            Self::NotRunnable(message) => ("Runtime.InvalidEntrypoint", json_text(&message)),
-            Self::AnswerTruncated => (
-                "Runtime.TruncatedResponse",
-                "HTTP request detected as truncated".to_owned(),
-            ),
-            Self::ResponseMode => (
-                "Runtime.InvalidResponseModeHeader",
-                "Invalid function response mode".to_owned(),
-            ),
         };
-        // Every text above is free of quotes, backslashes and control characters.
-        let payload = format!(r#"{{"errorType":"{error_type}","errorMessage":"RequestId: {id} Error: {message}"}}"#);
-        InvokeOutcome::FunctionError {
-            error_type: error_type.to_owned(),
-            payload: payload.into(),
-        }
+        InvokeOutcome::FunctionError { error_type, payload }
     }
-}
 
-/// A text as it stands inside of a JSON string.
-fn json_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
+    /// The status of an init or an invocation that ended like this.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::TimedOut(_) => Status::Timeout,
+            other => Status::Error(other.error_type().to_owned()),
         }
     }
-    out
+
+    /// The same when the runtime goes on. An error that it has posted itself is then no failure of the platform's
+    /// (unverified: REPORT lines with a status were only found for other failures).
+    pub(crate) fn answered_status(&self) -> Status {
+        match self {
+            Self::Posted { .. } => Status::Success,
+            other => other.status(),
+        }
+    }
+
+    fn error_type(&self) -> &str {
+        match self {
+            Self::Posted { error_type, .. } => error_type,
+            Self::Exited(_) => "Runtime.ExitError",
+            Self::TimedOut(_) => "Sandbox.Timedout",
+            Self::NoBootstrap | Self::NotRunnable(_) | Self::BadBootstrap(_) => "Runtime.InvalidEntrypoint",
+            Self::AnswerTooLarge => "Function.ResponseSizeTooLarge",
+            Self::AnswerTruncated => "Runtime.TruncatedResponse",
+            Self::ResponseMode => "Runtime.InvalidResponseModeHeader",
+        }
+    }
+
+    /// What follows the request id.
+    fn message(&self) -> Cow<'_, str> {
+        match self {
+            Self::Exited(ExitStatus::Code(0)) => "Runtime exited without providing a reason".into(),
+            Self::Exited(status) => format!("Runtime exited with error: {status}").into(),
+            Self::TimedOut(timeout) => format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()).into(),
+            Self::NoBootstrap => "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".into(),
+            Self::BadBootstrap(errno) => format!("fork/exec /var/task/bootstrap: {}", errno_text(*errno)).into(),
+            Self::NotRunnable(message) => message.into(),
+            Self::AnswerTruncated => "HTTP request detected as truncated".into(),
+            Self::ResponseMode => "Invalid function response mode".into(),
+            // These two have payloads of their own.
+            Self::Posted { .. } | Self::AnswerTooLarge => "".into(),
+        }
+    }
 }
 
 /// Go's words for the errors of `execve`.
@@ -177,6 +184,30 @@ mod tests {
                 }
             );
         }
+    }
+
+    #[test]
+    fn a_reason_in_words_stays_json() {
+        let id = RequestIds::new().fresh().unwrap();
+        let reason = "\"a\\b\"\n\u{1}ä";
+        let InvokeOutcome::FunctionError { payload, .. } = Failure::NotRunnable(reason.to_owned()).outcome(&id) else {
+            panic!("a failure of the function");
+        };
+        let document: std::collections::HashMap<String, String> = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(document["errorMessage"], format!("RequestId: {id} Error: {reason}"));
+    }
+
+    #[test]
+    fn the_log_calls_a_posted_error_an_error_only_when_the_runtime_is_lost() {
+        let posted = Failure::Posted {
+            error_type: "Runtime.Broken".to_owned(),
+            payload: Bytes::new(),
+        };
+        assert_eq!(posted.status(), Status::Error("Runtime.Broken".to_owned()));
+        assert_eq!(posted.answered_status(), Status::Success);
+        let too_large = Status::Error("Function.ResponseSizeTooLarge".to_owned());
+        assert_eq!(Failure::AnswerTooLarge.answered_status(), too_large);
+        assert_eq!(Failure::TimedOut(Duration::ZERO).answered_status(), Status::Timeout);
     }
 
     // LAM-R-032: an error type that does not match is recorded as unknown

@@ -1,9 +1,14 @@
 //! The interpreters of managed runtimes on this host, and which one serves which runtime identifier.
 
+mod path;
+mod search;
+
+use crate::runtime_files::RuntimeFiles;
 use model::lambda::function::FunctionName;
 use model::lambda::runtime::Runtime;
 use sandbox::Spawner;
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// What the person who runs albacore should know about a function's runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,21 +17,72 @@ pub struct RuntimeNotice {
     pub function: FunctionName,
     /// One sentence that names the runtime, what was found, and what follows.
     pub message: String,
-    /// There is no interpreter at all: every invocation fails. Otherwise the nearest version serves.
+    /// Every invocation fails, because there is no interpreter at all or only another version than `--strict-runtimes`
+    /// accepts. Otherwise the nearest version serves.
     pub missing: bool,
 }
 
 /// What was found on this host.
 #[derive(Debug, Default)]
 pub(crate) struct Interpreters {
-    pub(crate) found: Vec<Interpreter>,
+    /// In the order of `PATH`.
+    found: Vec<Interpreter>,
+    /// Why the bootstraps could not be written; then nothing managed can run.
+    broken: Option<String>,
+}
+
+/// The language of a managed runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    Python,
+    Nodejs,
+}
+
+impl Language {
+    const ALL: [Self; 2] = [Self::Python, Self::Nodejs];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Python => "Python",
+            Self::Nodejs => "Node.js",
+        }
+    }
+
+    /// How far the version is that a runtime identifier names: `3.12` or `22`.
+    fn series(self, series: u8) -> String {
+        match self {
+            Self::Python => format!("3.{series}"),
+            Self::Nodejs => series.to_string(),
+        }
+    }
 }
 
 /// One interpreter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Interpreter {
+    pub(crate) language: Language,
+    /// The part of the version that a runtime identifier has: 12 of `3.12.1`, 22 of `22.3.0`.
+    pub(crate) series: u8,
+    /// The whole version.
+    pub(crate) version: String,
     /// The program itself, not a shim or a link to one.
     pub(crate) program: PathBuf,
+    /// Where its own packages lie. Only Python says so.
+    pub(crate) packages: Vec<PathBuf>,
+    /// What it runs.
+    pub(crate) bootstrap: PathBuf,
+}
+
+impl fmt::Display for Interpreter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            language,
+            version,
+            program,
+            ..
+        } = self;
+        write!(formatter, "{} {version} ({})", language.name(), program.display())
+    }
 }
 
 /// Which interpreter serves a runtime.
@@ -41,32 +97,246 @@ pub(crate) enum Choice<'a> {
 }
 
 impl Interpreters {
-    /// Looks for them in `PATH`, and asks each for its version.
-    pub(crate) async fn find(_spawner: &Spawner) -> Self {
-        Self::default()
+    /// Enough for runtimes that bring their own program.
+    pub(crate) const NONE: Self = Self {
+        found: Vec::new(),
+        broken: None,
+    };
+
+    /// Writes the bootstraps below `directory`, looks for interpreters in `PATH`, and asks each for its version.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves no process.
+    pub(crate) async fn find(spawner: &Spawner, directory: &Path) -> Self {
+        let folder = directory.to_owned();
+        let written = tokio::task::spawn_blocking(move || RuntimeFiles::write(&folder)).await;
+        let failure = match written {
+            Ok(Ok(files)) => {
+                return Self {
+                    found: search::search(spawner, &files).await,
+                    broken: None,
+                };
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(directory = %directory.display(), error = failure, "cannot write the managed runtimes");
+        Self {
+            found: Vec::new(),
+            broken: Some(format!(
+                "the managed runtimes cannot be written to {}: {failure}",
+                directory.display()
+            )),
+        }
     }
 
-    pub(crate) fn notice(&self, function: &FunctionName, runtime: Runtime) -> Option<RuntimeNotice> {
-        let message = self.obstacle(runtime, false)?;
+    /// What there is to say about a function's runtime, if it is not served by its very version.
+    pub(crate) fn notice(&self, function: &FunctionName, runtime: Runtime, strict: bool) -> Option<RuntimeNotice> {
+        let obstacle = self.obstacle(runtime, strict);
+        let missing = obstacle.is_some();
+        let message = obstacle.or_else(|| match self.choose(runtime) {
+            Choice::Nearest(interpreter) => Some(format!(
+                "{runtime} is served by {interpreter}, the nearest version on this host; --strict-runtimes refuses that"
+            )),
+            Choice::NotNeeded | Choice::Exact(_) | Choice::Missing => None,
+        })?;
         Some(RuntimeNotice {
             function: function.clone(),
             message,
-            missing: true,
+            missing,
         })
     }
 
     /// Why no invocation of a function with this runtime can run; `None` if one can.
-    pub(crate) fn obstacle(&self, runtime: Runtime, _strict: bool) -> Option<String> {
+    pub(crate) fn obstacle(&self, runtime: Runtime, strict: bool) -> Option<String> {
+        let (language, series) = wanted(runtime)?;
+        if let Some(broken) = &self.broken {
+            return Some(format!("{runtime}: {broken}. Every invocation fails"));
+        }
+        let name = language.name();
         match self.choose(runtime) {
+            Choice::Nearest(nearest) if strict => Some(format!(
+                "{runtime}: --strict-runtimes wants {name} {}, and the nearest version in PATH is {nearest}. Every \
+                 invocation fails until the right one is installed and albacore is started again",
+                language.series(series)
+            )),
+            Choice::Missing => Some(format!(
+                "{runtime}: no {name} that albacore can use was found in PATH; found: {}. Every invocation fails until \
+                 one is installed and albacore is started again",
+                self.listed()
+            )),
             Choice::NotNeeded | Choice::Exact(_) | Choice::Nearest(_) => None,
-            Choice::Missing => Some(format!("{runtime} has no interpreter on this host")),
         }
     }
 
+    /// The version that the runtime names, otherwise the one with the smallest distance to it, of two the newer. Of one
+    /// version the first in `PATH`.
     pub(crate) fn choose(&self, runtime: Runtime) -> Choice<'_> {
-        match runtime.is_managed() {
-            false => Choice::NotNeeded,
-            true => Choice::Missing,
+        let Some((language, wanted)) = wanted(runtime) else {
+            return Choice::NotNeeded;
+        };
+        let nearest = self
+            .found
+            .iter()
+            .filter(|it| it.language == language)
+            .min_by_key(|it| (it.series.abs_diff(wanted), it.series < wanted));
+        match nearest {
+            Some(it) if it.series == wanted => Choice::Exact(it),
+            Some(it) => Choice::Nearest(it),
+            None => Choice::Missing,
         }
+    }
+
+    fn listed(&self) -> String {
+        if self.found.is_empty() {
+            return "nothing".to_owned();
+        }
+        let listed: Vec<_> = self.found.iter().map(ToString::to_string).collect();
+        listed.join(", ")
+    }
+}
+
+/// The language and the version that a managed runtime names.
+fn wanted(runtime: Runtime) -> Option<(Language, u8)> {
+    match runtime {
+        Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => None,
+        Runtime::Python(version) => Some((Language::Python, version.minor())),
+        Runtime::Nodejs(version) => Some((Language::Nodejs, version.major())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interpreter(language: Language, version: &str) -> Interpreter {
+        let mut parts = version.split('.').map(|part| part.parse::<u8>().unwrap());
+        let (first, second) = (parts.next().unwrap(), parts.next().unwrap());
+        Interpreter {
+            language,
+            series: if language == Language::Python { second } else { first },
+            version: version.to_owned(),
+            program: format!("/usr/bin/{}-{version}", language.name().to_lowercase()).into(),
+            packages: Vec::new(),
+            bootstrap: "/data/bootstrap".into(),
+        }
+    }
+
+    fn host(pythons: &[&str], nodes: &[&str]) -> Interpreters {
+        let pythons = pythons.iter().map(|version| interpreter(Language::Python, version));
+        let nodes = nodes.iter().map(|version| interpreter(Language::Nodejs, version));
+        Interpreters {
+            found: pythons.chain(nodes).collect(),
+            broken: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(pythons: &[&str], runtime: &str, expected: &str) {
+        let host = host(pythons, &["20.20.2"]);
+        let chosen = match host.choose(Runtime::try_from(runtime).unwrap()) {
+            Choice::NotNeeded => "not needed".to_owned(),
+            Choice::Exact(it) => format!("exactly {}", it.version),
+            Choice::Nearest(it) => format!("nearly {}", it.version),
+            Choice::Missing => "missing".to_owned(),
+        };
+        assert_eq!(chosen, expected, "{runtime} with {pythons:?}");
+    }
+
+    #[test]
+    fn the_exact_version_comes_first_and_then_the_nearest() {
+        check(&["3.11.7", "3.12.1"], "python3.12", "exactly 3.12.1");
+        check(&["3.12.1", "3.12.9"], "python3.12", "exactly 3.12.1");
+        check(&["3.8.18", "3.11.7"], "python3.12", "nearly 3.11.7");
+        check(&["3.11.7", "3.13.0"], "python3.12", "nearly 3.13.0");
+        check(&["3.13.0", "3.11.7"], "python3.12", "nearly 3.13.0");
+        check(&["3.8.18"], "python3.14", "nearly 3.8.18");
+        check(&[], "python3.12", "missing");
+        check(&[], "nodejs20.x", "exactly 20.20.2");
+        check(&[], "nodejs24.x", "nearly 20.20.2");
+        check(&[], "provided.al2023", "not needed");
+    }
+
+    #[track_caller]
+    fn check_notice(host: &Interpreters, runtime: &str, strict: bool, expected: Option<(bool, &str)>) {
+        let function = FunctionName::try_from("orders").unwrap();
+        let runtime = Runtime::try_from(runtime).unwrap();
+        let notice = host.notice(&function, runtime, strict);
+        assert_eq!(
+            notice.as_ref().map(|it| (it.missing, it.message.as_str())),
+            expected,
+            "{runtime}, strict: {strict}"
+        );
+        assert_eq!(
+            host.obstacle(runtime, strict),
+            notice.filter(|it| it.missing).map(|it| it.message)
+        );
+    }
+
+    #[test]
+    fn notices_name_the_runtime_what_was_found_and_the_remedy() {
+        let pythons = host(&["3.11.7"], &[]);
+        check_notice(&pythons, "python3.11", true, None);
+        check_notice(&pythons, "provided.al2", true, None);
+        check_notice(
+            &pythons,
+            "python3.12",
+            false,
+            Some((
+                false,
+                "python3.12 is served by Python 3.11.7 (/usr/bin/python-3.11.7), the nearest version on this host; \
+                 --strict-runtimes refuses that",
+            )),
+        );
+        check_notice(
+            &pythons,
+            "python3.12",
+            true,
+            Some((
+                true,
+                "python3.12: --strict-runtimes wants Python 3.12, and the nearest version in PATH is Python 3.11.7 \
+                 (/usr/bin/python-3.11.7). Every invocation fails until the right one is installed and albacore is \
+                 started again",
+            )),
+        );
+        check_notice(
+            &pythons,
+            "nodejs22.x",
+            false,
+            Some((
+                true,
+                "nodejs22.x: no Node.js that albacore can use was found in PATH; found: Python 3.11.7 \
+                 (/usr/bin/python-3.11.7). Every invocation fails until one is installed and albacore is started again",
+            )),
+        );
+        check_notice(
+            &host(&[], &[]),
+            "python3.12",
+            false,
+            Some((
+                true,
+                "python3.12: no Python that albacore can use was found in PATH; found: nothing. Every invocation fails \
+                 until one is installed and albacore is started again",
+            )),
+        );
+    }
+
+    #[test]
+    fn runtimes_that_cannot_be_written_say_so() {
+        let host = Interpreters {
+            found: Vec::new(),
+            broken: Some("the managed runtimes cannot be written to /data: no space".to_owned()),
+        };
+        check_notice(
+            &host,
+            "python3.12",
+            false,
+            Some((
+                true,
+                "python3.12: the managed runtimes cannot be written to /data: no space. Every invocation fails",
+            )),
+        );
+        check_notice(&host, "provided.al2023", false, None);
     }
 }

@@ -6,13 +6,19 @@
 //!
 //! ```text
 //! scheduler            which environment runs an invocation, and who waits      (one for each function and core)
+//! exchange             how an invocation gets to another core
 //! environment          the state of one environment: runtime, invocation        (events in, no I/O but one write)
+//! environment/running  its invocation, from the event to the last line of its log
 //! environment/life     its task: init, deadlines, exits, resets, the end
 //! runtime_api          the HTTP server that a runtime talks to
+//! log                  what functions write, and what Lambda writes about them
 //! account              limits and counters of one function, over all cores
 //! ```
 //!
-//! Runtimes are `provided.al2023` and `provided.al2`; the tier is `process`. There an environment's Runtime API listens
+//! Runtimes are `provided.*`, and `python3.*` and `nodejs*` by bootstraps of our own that are embedded in this program
+//! (`runtimes` in the root of the source) and run by the interpreters of the host.
+//!
+//! The tier is `process`. There an environment's Runtime API listens
 //! on a loopback port, accepts connections only from processes of the user that functions run as, and the code is where
 //! it lies on the host. That isolates nothing from a determined function, and nothing at all when everything runs as
 //! root.
@@ -25,13 +31,18 @@ mod account;
 mod code;
 mod core;
 mod environment;
+mod exchange;
 mod failure;
+mod host;
 mod interpreters;
+mod json;
 mod launch;
 mod log;
 mod options;
+mod pending;
 mod request_id;
 mod runtime_api;
+mod runtime_files;
 mod scheduler;
 
 pub use crate::core::{CoreFunctions, Functions};

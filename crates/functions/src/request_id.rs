@@ -7,7 +7,7 @@ use std::fmt;
 const BLOCK: usize = 32;
 
 /// The id of one invocation: a UUID of version 4 as text. Source: Lambda 2.2.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestId([u8; 36]);
 
 impl RequestId {
@@ -39,6 +39,13 @@ impl fmt::Display for RequestId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
     }
+}
+
+/// 32 lower-case hexadecimal digits that nobody can guess: the name of an environment in its log stream.
+pub(crate) fn environment_id() -> Result<String, getrandom::Error> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
 /// Makes request ids. One for each core.

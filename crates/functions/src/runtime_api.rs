@@ -7,13 +7,15 @@
 mod answer;
 mod body;
 mod connection;
+mod error;
 mod peer;
 mod request;
 
-pub(crate) use answer::{Refusal, write_event_head};
+pub(crate) use answer::{Refusal, is_field_value, write_event_head};
 pub(crate) use connection::Connection;
 
 use crate::environment::Environment;
+use peer::Door;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -31,6 +33,7 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(20);
 pub(crate) struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    door: Door,
     connections: JoinSet<()>,
 }
 
@@ -42,8 +45,14 @@ impl Server {
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
             address,
+            door: Door::at(address),
             connections: JoinSet::new(),
         })
+    }
+
+    /// Only the processes below this init process are served. To be called before anything is accepted.
+    pub(crate) fn open_for(&mut self, init: u32) {
+        self.door.open_for(init);
     }
 
     /// The value of `AWS_LAMBDA_RUNTIME_API`.
@@ -71,13 +80,18 @@ impl Server {
     }
 
     fn serve(&mut self, environment: &Rc<Environment>, stream: TcpStream, peer: SocketAddr) {
-        self.connections
-            .spawn_local(connection::serve(Rc::clone(environment), stream, peer, self.address));
+        self.connections.spawn_local(connection::serve(
+            Rc::clone(environment),
+            stream,
+            peer,
+            self.door.clone(),
+        ));
     }
 
     /// When the process has ended: takes the connections that are still in the backlog, and waits until all have been read
     /// to their ends. The caller sets the deadline.
     pub(crate) async fn drain(&mut self, environment: &Rc<Environment>) {
+        self.door.main_process_ended();
         for _ in 0..CONNECTIONS_MAX {
             // Asks the kernel and not tokio, which may not have heard yet of a connection that is there.
             let Ok((socket, peer)) = socket2::SockRef::from(&self.listener).accept() else {

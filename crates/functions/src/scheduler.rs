@@ -1,38 +1,24 @@
 //! Which environment runs an invocation: one [`Scheduler`] for each function, its present code and configuration, and
 //! core.
 //!
-//! The order of choice is: the most recently idle environment, then a new one. While a new one starts, whichever
-//! environment is ready first takes the invocation that has waited longest. When the code or configuration changes the
+//! The order of choice is: the most recently idle environment, one that has just answered, one that is idle on another
+//! core, then a new one. While a new one starts, whichever environment of this core is ready first takes the invocation
+//! that has waited longest. When the code or configuration changes the
 //! scheduler is replaced; the old one gives its waiting invocations to its starting environments and then empties.
 
-use crate::account::{Account, Queued, Slot};
+use crate::account::{Account, Queued};
 use crate::core::Core;
 use crate::environment::Environment;
-use invoke::{Invocation, InvokeOutcome, InvokeRefusal};
+use crate::pending::Pending;
+use invoke::InvokeRefusal;
 use model::lambda::function::Function;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
-
-/// An invocation that has its slot and still needs an environment.
-#[derive(Debug)]
-pub(crate) struct Pending {
-    pub(crate) invocation: Invocation,
-    pub(crate) reply: oneshot::Sender<InvokeOutcome>,
-    pub(crate) slot: Slot,
-}
-
-impl Pending {
-    /// Ends it without having run it.
-    pub(crate) fn refuse(self, refusal: InvokeRefusal) {
-        // Nobody listens when the caller has gone.
-        let _ = self.reply.send(InvokeOutcome::Refused(refusal));
-    }
-}
 
 /// What an environment does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +36,8 @@ pub(crate) struct Scheduler {
     pub(crate) account: Arc<Account>,
     /// The most recently idle one last; those without a process before all others.
     idle: RefCell<Vec<Rc<Environment>>>,
+    /// The account says that this core has an idle environment.
+    is_advertised: Cell<bool>,
     /// Never more than `starting`, so each of them is answered.
     waiting: RefCell<VecDeque<Pending>>,
     starting: Cell<usize>,
@@ -68,6 +56,7 @@ impl Scheduler {
             function,
             account,
             idle: RefCell::default(),
+            is_advertised: Cell::new(false),
             waiting: RefCell::default(),
             starting: Cell::new(0),
             settling: Cell::new(0),
@@ -78,16 +67,65 @@ impl Scheduler {
 
     /// Runs an invocation in an idle environment, or lets it wait for one.
     pub(crate) fn run(self: &Rc<Self>, pending: Pending) {
+        if let Some(pending) = self.run_idle(pending) {
+            self.run_elsewhere(pending);
+        }
+    }
+
+    /// Runs an invocation in an idle environment of this core. Returns it if there is none.
+    #[must_use]
+    fn run_idle(&self, pending: Pending) -> Option<Pending> {
         let idle = self.idle.borrow_mut().pop();
-        if let Some(environment) = idle {
-            environment.assign(pending);
-        } else if self.starting.get() > self.waiting.borrow().len() {
+        let Some(environment) = idle else {
+            return Some(pending);
+        };
+        self.advertise();
+        environment.assign(pending);
+        None
+    }
+
+    /// Runs the invocation of another core. Returns it if there is no idle environment with a process any more.
+    #[must_use]
+    pub(crate) fn run_visitor(&self, visitor: Pending) -> Option<Pending> {
+        if self.is_advertised.get() {
+            self.run_idle(visitor)
+        } else {
+            Some(visitor)
+        }
+    }
+
+    fn run_elsewhere(self: &Rc<Self>, pending: Pending) {
+        // One of this core's own that has just answered is free before a message has come and gone.
+        if self.settling.get() > self.patient.get() {
+            return self.run_later(pending);
+        }
+        if let Some(pending) = self.core.lend(pending, &self.account) {
+            self.run_later(pending);
+        }
+    }
+
+    /// Runs an invocation that no other core has taken.
+    pub(crate) fn run_here(self: &Rc<Self>, pending: Pending) {
+        if let Some(pending) = self.run_idle(pending) {
+            self.run_later(pending);
+        }
+    }
+
+    fn run_later(self: &Rc<Self>, pending: Pending) {
+        if self.starting.get() > self.waiting.borrow().len() {
             self.waiting.borrow_mut().push_back(pending);
         } else if self.settling.get() > self.patient.get() {
             self.waiting.borrow_mut().push_back(pending);
             self.start_after_a_while();
         } else {
             self.start_for(pending);
+        }
+    }
+
+    /// Starts one environment before anybody asks for it, if this host has room.
+    pub(crate) fn prepare(self: &Rc<Self>) {
+        if let Ok(permit) = self.core.host.environments.clone().try_acquire_owned() {
+            self.start(permit);
         }
     }
 
@@ -119,7 +157,9 @@ impl Scheduler {
             scheduler.starting.set(scheduler.starting.get() - 1);
             if scheduler.core.stop.is_cancelled() {
                 scheduler.give_up_one(InvokeRefusal::ServiceFailure);
-            } else if let Some(last) = scheduler.one_too_many() {
+            } else if let Some(last) = scheduler.one_too_many()
+                && let Some(last) = scheduler.core.lend(last, &scheduler.account)
+            {
                 scheduler.start_for(last);
             }
         });
@@ -221,7 +261,18 @@ impl Scheduler {
             idle.iter().position(|other| other.has_runtime()).unwrap_or(idle.len())
         };
         idle.insert(at, Rc::clone(environment));
+        drop(idle);
+        self.advertise();
         Offer::Keep
+    }
+
+    /// Tells other cores whether there is an idle environment here. One without a process is nothing to lend: its init
+    /// takes as long as that of a new one.
+    fn advertise(&self) {
+        let has_one = self.idle.borrow().last().is_some_and(|last| last.has_runtime());
+        if self.is_advertised.replace(has_one) != has_one {
+            self.account.set_idle_core(self.core.membership.bit(), has_one);
+        }
     }
 
     /// Takes an environment out of the idle ones. False if it was not among them.
@@ -231,6 +282,8 @@ impl Scheduler {
         if let Some(at) = found {
             idle.remove(at);
         }
+        drop(idle);
+        self.advertise();
         found.is_some()
     }
 
@@ -247,15 +300,20 @@ impl Scheduler {
     pub(crate) fn end_idle_for_longest(&self) {
         let mut idle = self.idle.borrow_mut();
         let found = (0..idle.len()).min_by_key(|&at| idle[at].idle_since.get());
-        if let Some(at) = found {
-            idle.remove(at).end();
+        let longest = found.map(|at| idle.remove(at));
+        drop(idle);
+        self.advertise();
+        if let Some(longest) = longest {
+            longest.end();
         }
     }
 
     /// New invocations go elsewhere: idle environments end now, the others when they have finished.
     pub(crate) fn retire(&self) {
         self.retired.set(true);
-        for environment in self.idle.borrow_mut().drain(..) {
+        let idle = self.idle.take();
+        self.advertise();
+        for environment in idle {
             environment.end();
         }
     }

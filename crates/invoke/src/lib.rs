@@ -89,6 +89,8 @@ pub enum InvokeRefusal {
     Throttled,
     /// The event is over 6 MB.
     RequestTooLarge,
+    /// The client context cannot stand in a header, for example because it has line breaks.
+    ClientContext,
     /// The platform failed, not the function: an environment could not be made.
     ServiceFailure,
 }
@@ -99,6 +101,7 @@ impl fmt::Display for InvokeRefusal {
             Self::NotFound => "the function does not exist",
             Self::Throttled => "the function is throttled",
             Self::RequestTooLarge => "the event is over 6 MB",
+            Self::ClientContext => "the client context cannot be handed to a runtime",
             Self::ServiceFailure => "no execution environment could be made",
         })
     }

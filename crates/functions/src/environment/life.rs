@@ -3,9 +3,11 @@
 //! It sleeps while all goes well: an invocation of a warm environment neither wakes it nor waits for it. It wakes for the
 //! earliest deadline it knew when it went to sleep, and looks then what the deadline is now.
 
+use super::Init;
 use super::process::{Home, Run, StartError};
 use super::{Environment, RuntimeState, State};
 use crate::failure::Failure;
+use crate::log::{InitPhase, InitReport, Status};
 use crate::scheduler::Offer;
 use sandbox::ExitStatus;
 use std::pin::pin;
@@ -38,7 +40,7 @@ impl Environment {
     /// The whole life. The permit goes last, so that the host's limit counts what is ending too.
     pub(super) async fn live(self: Rc<Self>, permit: OwnedSemaphorePermit) {
         let options = &self.scheduler.core.host.options;
-        match Home::make(options).await {
+        match Home::make(options, &self.id).await {
             Ok(home) => {
                 self.live_in(&home).await;
                 self.state.replace(State::default());
@@ -54,7 +56,7 @@ impl Environment {
 
     async fn live_in(self: &Rc<Self>, home: &Home) {
         let init_deadline = Instant::now() + self.scheduler.core.host.options.init_timeout;
-        let mut run = match self.init(home, init_deadline).await {
+        let mut run = match self.init(home, InitPhase::Init, init_deadline).await {
             Ok(run) => Some(run),
             // Repeated inside of the first invocation. Source: Lambda 4.1.
             Err(InitFailure::TimedOut | InitFailure::Function(_)) => None,
@@ -78,13 +80,41 @@ impl Environment {
         if let Some(run) = run {
             self.end_run(run).await;
         }
-        if let Some(running) = &mut self.state.borrow_mut().invocation {
-            running.refuse();
+        self.close_log_of_lost();
+        let unfinished = self.state.borrow_mut().invocation.take();
+        match unfinished {
+            // It waits for the log of an answer.
+            Some(running) if running.is_answered() => self.close_log(running),
+            Some(running) => running.refuse(),
+            None => {}
         }
     }
 
     /// Starts the runtime and waits until it asks for an event. A failed one leaves no process.
-    async fn init(self: &Rc<Self>, home: &Home, deadline: Instant) -> Result<Run, InitFailure> {
+    async fn init(self: &Rc<Self>, home: &Home, phase: InitPhase, deadline: Instant) -> Result<Run, InitFailure> {
+        let began = Instant::now();
+        self.init.set(Init { phase, began });
+        // The one before was for nothing, and this one may be a part of its invocation's duration.
+        self.init_duration.set(None);
+        let ended = self.run_init(home, deadline).await;
+        // Known before the process is gone, which is waited for.
+        let status = match &ended {
+            Ok(_) | Err((InitFailure::Ending | InitFailure::Service, _)) => None,
+            Err((InitFailure::TimedOut, at)) => Some((Status::Timeout, at)),
+            Err((InitFailure::Function(failure), at)) => Some((failure.status(), at)),
+        };
+        if let Some((status, at)) = status {
+            self.journal.init_end(&InitReport {
+                phase,
+                duration: *at - began,
+                status: &status,
+            });
+        }
+        ended.map_err(|(failure, _)| failure)
+    }
+
+    /// Says of a failure also when it happened. Nothing is left of the process then, and all that it wrote has been read.
+    async fn run_init(self: &Rc<Self>, home: &Home, deadline: Instant) -> Result<Run, (InitFailure, Instant)> {
         let mut starting = pin!(Run::start(self, home));
         let (started, mut failure) = tokio::select! {
             biased;
@@ -101,12 +131,14 @@ impl Environment {
             Ok(run) => run,
             Err(error) => {
                 self.state.borrow_mut().runtime = RuntimeState::Absent;
-                return Err(failure.unwrap_or(match error {
+                let failure = failure.unwrap_or(match error {
                     StartError::Service => InitFailure::Service,
                     StartError::Function(failure) => InitFailure::Function(failure),
-                }));
+                });
+                return Err((failure, Instant::now()));
             }
         };
+        let mut at = None;
         while failure.is_none() {
             match self.state.borrow().runtime {
                 RuntimeState::Started => {}
@@ -122,6 +154,7 @@ impl Environment {
                 () = self.wake.notified() => if self.is_ending() { failure = Some(InitFailure::Ending) },
                 () = self.scheduler.core.stop.cancelled() => failure = Some(InitFailure::Ending),
                 status = run.process.wait() => {
+                    at = Some(Instant::now());
                     self.heard_exit();
                     run.hear_last_words(self).await;
                     failure = Some(InitFailure::Function(Failure::Exited(status)));
@@ -130,15 +163,17 @@ impl Environment {
                 () = sleep_until(deadline) => failure = Some(self.init_timed_out()),
             }
         }
+        let at = at.unwrap_or_else(Instant::now);
+        self.observe_memory(at);
         self.end_run(run).await;
         // What the runtime says itself counts more than how it ended.
         let posted = self.state.borrow_mut().init_error.take().map(InitFailure::Function);
-        Err(posted.or(failure).unwrap_or(InitFailure::TimedOut))
+        Err((posted.or(failure).unwrap_or(InitFailure::TimedOut), at))
     }
 
     /// The caller of the invocation that this init belongs to, if it does, need not wait until the process is gone.
     fn init_timed_out(&self) -> InitFailure {
-        self.fail(Failure::TimedOut(self.timeout()));
+        self.fail(Failure::TimedOut(self.timeout()), Instant::now());
         InitFailure::TimedOut
     }
 
@@ -161,18 +196,20 @@ impl Environment {
                 () = sleep_until(retirement) => if self.scheduler.take_idle(self) { return Offer::End },
             }
         };
-        match self.init(home, deadline).await {
+        match self.init(home, InitPhase::Invoke, deadline).await {
             Ok(started) => *run = Some(started),
             Err(InitFailure::Ending | InitFailure::Service) => return Offer::End,
             Err(InitFailure::TimedOut) => {}
-            Err(InitFailure::Function(failure)) => self.fail(failure),
+            Err(InitFailure::Function(failure)) => self.fail(failure, Instant::now()),
         }
+        self.close_log_of_lost();
         Offer::Keep
     }
 
     /// Watches over a runtime that has finished its init, until it is gone.
     async fn watch(self: &Rc<Self>, mut run: Run) -> Offer {
         let event = self.next_event(&mut run).await;
+        let at = Instant::now();
         let (failure, next) = match event {
             Event::Exited(status) => {
                 self.heard_exit();
@@ -190,9 +227,11 @@ impl Environment {
             && let Some(failure) = failure
         {
             // The caller does not wait for the reset.
-            self.fail(failure);
+            self.fail(failure, at);
         }
+        self.observe_memory(at);
         self.end_run(run).await;
+        self.close_log_of_lost();
         next
     }
 
@@ -242,13 +281,26 @@ impl Environment {
             RuntimeState::Started | RuntimeState::InitError => RuntimeState::ExitedInInit,
             _ => RuntimeState::Exited,
         };
+        // Somebody else may get it.
+        if let Some(process) = &mut state.process {
+            process.pid = None;
+        }
     }
 
-    /// Ends the invocation, if there is one and its caller still waits, with a failure.
-    fn fail(&self, failure: Failure) {
-        let finished = self.state.borrow_mut().invocation.take();
-        if let Some(mut running) = finished {
-            running.finish(Err(failure), &self.scheduler);
+    /// Ends the invocation, if there is one, with a failure. What it wrote is still to be read.
+    fn fail(&self, failure: Failure, at: Instant) {
+        let mut state = self.state.borrow_mut();
+        if let Some(mut running) = state.invocation.take() {
+            running.fail(failure, at, &self.scheduler);
+            state.lost = Some(running);
+        }
+    }
+
+    /// Nothing of its process is left, so its log is complete.
+    fn close_log_of_lost(&self) {
+        let lost = self.state.borrow_mut().lost.take();
+        if let Some(running) = lost {
+            self.close_log(running);
         }
     }
 
@@ -257,16 +309,13 @@ impl Environment {
             let mut state = self.state.borrow_mut();
             state.runtime = RuntimeState::Absent;
             state.waiting = None;
+            state.process = None;
         }
         run.end().await;
         // Its connections have ended only now, and may have had their say meanwhile.
         let mut state = self.state.borrow_mut();
         state.runtime = RuntimeState::Absent;
         state.waiting = None;
-    }
-
-    fn timeout(&self) -> std::time::Duration {
-        self.scheduler.function.configuration.timeout.duration()
     }
 
     fn is_ending(&self) -> bool {

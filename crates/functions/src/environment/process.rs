@@ -1,19 +1,20 @@
 //! One run of an environment's runtime: the main process, its Runtime API and the readers of its output.
 
-use super::{Environment, RuntimeState};
+use super::{Environment, RuntimeState, Watched};
 use crate::code::CodeError;
 use crate::failure::Failure;
+use crate::interpreters::Choice;
 use crate::launch::Launch;
-use crate::log::{self, LogEvent, Source};
+use crate::log::{InitStart, Output, RuntimeVersion};
 use crate::runtime_api::Server;
 use crate::{Options, launch};
+use model::lambda::function::Function;
 use sandbox::{ExitStatus, Process, SpawnError, Step};
+use sha2::{Digest, Sha256};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -23,18 +24,14 @@ const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The directory of an environment, which outlives the resets of its runtime. Source: Lambda 4.4.
 pub(super) struct Home {
-    pub(super) id: String,
     directory: PathBuf,
 }
 
 impl Home {
     /// Makes it. Blocks for some microseconds on the disk's file system, so it is done elsewhere.
-    pub(super) async fn make(options: &Options) -> io::Result<Self> {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let id = format!("{:032x}", u128::from_be_bytes(random));
-        let directory = options.data_dir.join("environments").join(&id);
-        let home = Self { id, directory };
+    pub(super) async fn make(options: &Options, environment_id: &str) -> io::Result<Self> {
+        let directory = options.data_dir.join("environments").join(environment_id);
+        let home = Self { directory };
         let temporary = home.temporary();
         blocking(move || std::fs::create_dir_all(temporary)).await?;
         Ok(home)
@@ -96,26 +93,31 @@ impl Run {
             StartError::Service
         };
         let host = &scheduler.core.host;
+        let runtime = function.configuration.runtime;
+        let interpreters = host.interpreters(runtime).await;
+        let interpreter = interpreters.choose(runtime);
+        environment.journal.init_start(&InitStart {
+            function,
+            phase: environment.init.get().phase,
+            runtime: &runtime_version(function, interpreter),
+            stream: &environment.journal.stream,
+        });
+        if let Some(message) = interpreters.obstacle(runtime, host.options.strict_runtimes) {
+            return Err(not_runnable(environment, &message));
+        }
         let code = match host.codes.ready(&function.code).await {
             Ok(code) => code,
             Err(CodeError::Package(message)) => return Err(not_runnable(environment, &message)),
             Err(error) => return Err(service(&error)),
         };
-        let interpreters = host.interpreters().await;
-        let interpreter = interpreters.choose(function.configuration.runtime);
-        if let Some(message) = interpreters.obstacle(function.configuration.runtime, host.options.strict_runtimes) {
-            return Err(not_runnable(environment, &message));
-        }
-        let server = Server::bind().map_err(|error| service(&error))?;
-        let log_stream = launch::log_stream_name(SystemTime::now(), &home.id);
+        let mut server = Server::bind().map_err(|error| service(&error))?;
         let spec = launch::spec(&Launch {
             function,
             code: &code,
             interpreter,
-            runtime_directory: &host.runtime_directory,
             runtime_api: server.address(),
             temporary: &home.temporary(),
-            log_stream: &log_stream,
+            log_stream: &environment.journal.stream,
         });
         environment.state.borrow_mut().runtime = RuntimeState::Started;
         let mut process = match host.spawner.spawn(spec).await {
@@ -126,15 +128,17 @@ impl Run {
                     .unwrap_or_else(|| service(&error)));
             }
         };
+        let output = Output::of(&mut process, &environment.journal).map_err(|error| service(&error))?;
         let mut readers = JoinSet::new();
-        for (pipe, source) in [
-            (process.take_stdout(), Source::Stdout),
-            (process.take_stderr(), Source::Stderr),
-        ] {
-            if let Some(pipe) = pipe {
-                readers.spawn_local(read(environment, pipe, source));
-            }
+        for reader in output.readers() {
+            readers.spawn_local(reader);
         }
+        server.open_for(process.init_pid());
+        environment.memory.restart();
+        environment.state.borrow_mut().process = Some(Watched {
+            pid: Some(process.pid()),
+            output: Rc::new(output),
+        });
         Ok(Self {
             process,
             server,
@@ -160,24 +164,25 @@ impl Run {
     }
 }
 
-fn read(environment: &Environment, pipe: OwnedFd, source: Source) -> impl Future<Output = ()> + use<> {
-    let sink = Arc::clone(&environment.scheduler.core.host.log);
-    let function = Arc::clone(&environment.scheduler.function);
-    async move {
-        let line = |line: &[u8]| {
-            sink.event(LogEvent {
-                function: &function.name,
-                group: "",
-                stream: "",
-                timestamp_ms: 0,
-                source,
-                message: line,
-            });
-        };
-        if let Err(error) = log::forward(pipe, line).await {
-            tracing::warn!(function = %function.arn, %error, "cannot read the output of an environment");
-        }
-    }
+/// What the log says about the runtime: which one runs, and a name that is the same for the same version everywhere.
+/// Lambda counts versions of its own (`python:3.12.v47`); the language's version is what there is here.
+fn runtime_version(function: &Function, interpreter: Choice<'_>) -> RuntimeVersion {
+    let identifier = function.configuration.runtime.as_str();
+    // `provided.al2023`, `python3.12`, `nodejs22.x`
+    let (name, version) = match identifier.strip_prefix("provided.") {
+        Some(version) => ("provided", version),
+        None => identifier.split_at(identifier.find(|c: char| c.is_ascii_digit()).unwrap_or(0)),
+    };
+    let text = match interpreter {
+        Choice::Exact(it) | Choice::Nearest(it) => format!("{name}:{}", it.version),
+        Choice::NotNeeded | Choice::Missing => format!("{name}:{}", version.trim_end_matches(".x")),
+    };
+    // `arn:{partition}:lambda:{region}:...`
+    let region = function.arn.as_str().split(':').nth(3).unwrap_or_default();
+    let hash = Sha256::digest(text.as_bytes());
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let arn = format!("arn:aws:lambda:{region}::runtime:{hash}");
+    RuntimeVersion { text, arn }
 }
 
 /// Is it the function's fault that its program was not executed?
@@ -201,24 +206,12 @@ async fn entry_point_failure(environment: &Environment, error: &SpawnError) -> O
         _ => return None,
     };
     // The payload names the path that Lambda has; this names the one that was tried.
-    notice(environment, &error.to_string());
+    environment.journal.notice(&error.to_string());
     Some(StartError::Function(failure))
 }
 
-/// Tells the person at the terminal why the function cannot be run.
-fn notice(environment: &Environment, message: &str) {
-    let scheduler = &environment.scheduler;
-    scheduler.core.host.log.event(LogEvent {
-        function: &scheduler.function.name,
-        group: "",
-        stream: "",
-        timestamp_ms: 0,
-        source: Source::Notice,
-        message: message.as_bytes(),
-    });
-}
-
+/// Tells also the person at the terminal why the function cannot be run.
 fn not_runnable(environment: &Environment, message: &str) -> StartError {
-    notice(environment, message);
+    environment.journal.notice(message);
     StartError::Function(Failure::NotRunnable(message.to_owned()))
 }

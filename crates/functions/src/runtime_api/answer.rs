@@ -6,6 +6,8 @@ use http1::{FieldError, ResponseWriter};
 use invoke::Invocation;
 use std::borrow::Cow;
 
+const CLIENT_CONTEXT: &[u8] = b"Lambda-Runtime-Client-Context";
+
 /// Why a request of a runtime is refused. Source: Lambda 2.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -104,12 +106,15 @@ pub(super) fn write_reply(out: &mut Vec<u8>, reply: Reply, keep_alive: bool) {
 }
 
 /// Writes the response head of an event into `out`, from its beginning. Source: Lambda 2.2.
-pub(crate) fn write_event_head(out: &mut Vec<u8>, id: &RequestId, deadline_ms: u128, invocation: &Invocation) {
+pub(crate) fn write_event_head(out: &mut Vec<u8>, id: &RequestId, deadline_ms: u64, invocation: &Invocation) {
     out.clear();
     let written = write_head(out, 200, b"OK", |writer| {
         writer.field(b"Content-Type", b"application/json")?;
         writer.field(b"Lambda-Runtime-Aws-Request-Id", id.as_bytes())?;
-        writer.field(b"Lambda-Runtime-Deadline-Ms", decimal(deadline_ms, &mut [0; 39]))?;
+        writer.field(
+            b"Lambda-Runtime-Deadline-Ms",
+            itoa::Buffer::new().format(deadline_ms).as_bytes(),
+        )?;
         writer.field(
             b"Lambda-Runtime-Invoked-Function-Arn",
             invocation.function.as_str().as_bytes(),
@@ -118,9 +123,19 @@ pub(crate) fn write_event_head(out: &mut Vec<u8>, id: &RequestId, deadline_ms: u
             // It comes from a client. One that cannot stand in a header is left out, as if the client had sent none.
             let _ = writer.field(b"Lambda-Runtime-Trace-Id", trace_id.as_bytes());
         }
+        if let Some(context) = invocation
+            .client_context
+            .as_deref()
+            .filter(|context| !context.is_empty())
+        {
+            writer.field(CLIENT_CONTEXT, context.as_bytes())?;
+        }
         writer.content_length(invocation.payload.len() as u64)
     });
-    debug_assert!(written.is_ok(), "every part but the trace id is ours");
+    debug_assert!(
+        written.is_ok(),
+        "the client context was looked at, and the rest is ours"
+    );
 }
 
 fn write_head<'a>(
@@ -135,16 +150,13 @@ fn write_head<'a>(
     Ok(())
 }
 
-fn decimal(mut number: u128, digits: &mut [u8; 39]) -> &[u8] {
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return &digits[at..];
-        }
-    }
+/// Can this stand in a header as it is? The values that are handed on to a runtime come from outside.
+pub(crate) fn is_field_value(text: &str) -> bool {
+    let mut scratch = Vec::new();
+    let written = write_head(&mut scratch, 200, b"OK", |writer| {
+        writer.field(CLIENT_CONTEXT, text.as_bytes())
+    });
+    written.is_ok()
 }
 
 #[cfg(test)]
@@ -187,16 +199,17 @@ mod tests {
         );
     }
 
-    fn event_head(trace_id: Option<&str>) -> (RequestId, String) {
+    fn event_head(trace_id: Option<&str>, client_context: Option<&str>) -> (RequestId, String) {
         let scope = Scope {
             region: Region::try_from("eu-west-1").unwrap(),
             account: AccountId::try_from("111122223333").unwrap(),
         };
-        let invocation = Invocation::new(
+        let mut invocation = Invocation::new(
             FunctionArn::new(&scope, "f"),
             Bytes::from_static(b"{}"),
             trace_id.map(str::to_owned),
         );
+        invocation.client_context = client_context.map(str::to_owned);
         let id = RequestIds::new().fresh().unwrap();
         let mut out = b"an earlier event".to_vec();
         write_event_head(&mut out, &id, 1_700_000_000_123, &invocation);
@@ -204,9 +217,10 @@ mod tests {
     }
 
     // LAM-R-002, LAM-R-005, LAM-R-008: the headers of an event; empty ones are not sent
+    // LAM-R-007: neither identity nor tenant id
     #[test]
     fn the_head_of_an_event() {
-        let (id, head) = event_head(Some("Root=1-2-3"));
+        let (id, head) = event_head(Some("Root=1-2-3"), None);
         assert_eq!(
             head,
             format!(
@@ -217,7 +231,7 @@ mod tests {
             )
         );
         for absent in [None, Some(""), Some("Root=1\r\nX: y")] {
-            let (_, head) = event_head(absent);
+            let (_, head) = event_head(absent, Some(""));
             assert!(
                 !head.contains("Trace-Id") && head.ends_with("Content-Length: 2\r\n\r\n"),
                 "{head}"
@@ -225,10 +239,20 @@ mod tests {
         }
     }
 
+    // LAM-R-006: decoded JSON, and absent when not sent
     #[test]
-    fn decimals() {
-        for number in [0, 9, 10, u128::MAX] {
-            assert_eq!(decimal(number, &mut [0; 39]), number.to_string().as_bytes());
+    fn the_client_context_is_a_header() {
+        let context = r#"{"custom":{"name":"J\u00fcrgen ä"}}"#;
+        assert!(is_field_value(context));
+        let (_, head) = event_head(None, Some(context));
+        assert!(
+            head.ends_with(&format!(
+                "Lambda-Runtime-Client-Context: {context}\r\nContent-Length: 2\r\n\r\n"
+            )),
+            "{head}"
+        );
+        for impossible in ["{\n}", "{}\r", "\u{0}"] {
+            assert!(!is_field_value(impossible), "{impossible:?}");
         }
     }
 }

@@ -8,6 +8,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// How much of an unwanted body is read so that the connection can be used again.
 const PASS_OVER_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
+/// Most bytes of the trailers that are wanted. The document of an error is among them, in base64. The bound is ours.
+const TRAILER_BYTES_MAX: u32 = 1024 * 1024;
+
 /// How much is asked of a socket at once when nothing is known of what comes.
 pub(super) const READ_BYTES: usize = 4 * 1024;
 
@@ -37,6 +40,23 @@ impl From<Framing> for Body {
 }
 
 impl Body {
+    /// A body whose trailers are wanted. Only chunks have any.
+    pub(super) fn with_trailers(framing: Framing) -> Self {
+        match framing {
+            Framing::Chunked => Self::Chunked(BodyDecoder::keeping_trailers(framing, TRAILER_BYTES_MAX)),
+            Framing::None | Framing::Length(_) => Self::from(framing),
+        }
+    }
+
+    /// Name and value of each trailer, once the body is complete and if they were wanted.
+    pub(super) fn trailers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let decoder = match self {
+            Self::Length(_) => None,
+            Self::Chunked(decoder) => Some(decoder),
+        };
+        decoder.into_iter().flat_map(BodyDecoder::trailers)
+    }
+
     /// Reads the body to its end, if it has at most `bytes_max` bytes. `buffer` holds what was read already, and
     /// afterwards what follows the body.
     ///

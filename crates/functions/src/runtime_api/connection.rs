@@ -5,12 +5,13 @@
 
 use super::answer::{Refusal, Reply, write_reply};
 use super::body::{Body, Collected, READ_BYTES};
-use super::peer;
-use super::request::{self, Call, HEAD_LIMITS};
+use super::error;
+use super::peer::Door;
+use super::request::{self, Call, HEAD_LIMITS, ResponseMode};
 use crate::ANSWER_BYTES_MAX;
 use crate::environment::{Answer, Environment};
 use crate::failure::{Failure, recorded_error_type};
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http1::{HeadScanner, RequestHead, Scan};
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -20,6 +21,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// The writing half of a connection, and what others have to say to its task.
 pub(crate) struct Connection {
@@ -81,10 +83,9 @@ impl Connection {
     }
 }
 
-/// Serves one connection until it ends.
-pub(super) async fn serve(environment: Rc<Environment>, stream: TcpStream, peer: SocketAddr, ours: SocketAddr) {
-    if !peer::is_own_user(peer, ours).await {
-        tracing::warn!(%peer, "a process of another user has connected to a runtime api and was turned away");
+/// Serves one connection until it ends, if whoever has connected may.
+pub(super) async fn serve(environment: Rc<Environment>, stream: TcpStream, peer: SocketAddr, door: Door) {
+    if !door.admits(peer).await {
         return;
     }
     // Small writes that a runtime waits for; an error would only make them slower.
@@ -111,6 +112,19 @@ pub(super) async fn serve(environment: Rc<Environment>, stream: TcpStream, peer:
     environment.forget(&connection);
 }
 
+impl Posted {
+    fn failure(self, body: Bytes) -> Failure {
+        Failure::Posted {
+            error_type: self.error_type,
+            payload: if self.is_cause {
+                error::without_cause(body)
+            } else {
+                body
+            },
+        }
+    }
+}
+
 struct Task<'a> {
     environment: &'a Rc<Environment>,
     connection: &'a Rc<Connection>,
@@ -129,16 +143,20 @@ struct Request {
     expects_continue: bool,
 }
 
+/// What the head of an error says.
+struct Posted {
+    error_type: String,
+    /// The body has more than callers shall see.
+    is_cause: bool,
+}
+
 enum Work {
     Next,
     /// The environment expects the body of an answer now.
-    Answer {
-        answer: Answer,
-        error_type: String,
-    },
-    InitError {
-        error_type: String,
-    },
+    Response,
+    /// The same.
+    Error(Posted),
+    InitError(Posted),
     Reply(Reply),
 }
 
@@ -204,33 +222,36 @@ impl Task<'_> {
         let bytes = &self.buffer[..head_len];
         self.head.tokenize(bytes).map_err(|_| 400_u16)?;
         let head = &self.head;
-        let body = Body::from(http1::framing(head, bytes).map_err(http1::FramingError::status)?);
-        let error_type = || recorded_error_type(request::error_type(head, bytes));
+        let framing = http1::framing(head, bytes).map_err(http1::FramingError::status)?;
+        let mut body = Body::from(framing);
+        // Read of an error only, so that an answer does not pay for it.
+        let posted = || Posted {
+            error_type: recorded_error_type(request::error_type(head, bytes)),
+            is_cause: error::is_cause(request::content_type(head, bytes)),
+        };
+        let refused = |refusal| Work::Reply(Reply::Refused(refusal));
         let work = match Call::of(head.method(bytes), head.path(bytes)) {
             Call::Ping => Work::Reply(Reply::Pong),
             Call::Next => Work::Next,
             Call::Unknown => Work::Reply(Reply::NotFound),
-            Call::Answer { id, answer } => match self.environment.begin_answer(id, answer) {
-                Err(refusal) => Work::Reply(Reply::Refused(refusal)),
-                Ok(()) if answer == Answer::Response && !request::response_mode_exists(head, bytes) => {
-                    self.environment.break_off(Failure::ResponseMode);
-                    Work::Reply(Reply::Refused(Refusal::ResponseMode))
-                }
-                // Read of an error only, so that an answer does not pay for it.
-                Ok(()) if answer == Answer::Response => Work::Answer {
-                    answer,
-                    error_type: String::new(),
-                },
-                Ok(()) => Work::Answer {
-                    answer,
-                    error_type: error_type(),
+            Call::Answer { id, answer } => match (self.environment.begin_answer(id, answer), answer) {
+                (Err(refusal), _) => refused(refusal),
+                (Ok(()), Answer::Error) => Work::Error(posted()),
+                (Ok(()), Answer::Response) => match request::response_mode(head, bytes) {
+                    ResponseMode::Buffered => Work::Response,
+                    ResponseMode::Streaming => {
+                        body = Body::with_trailers(framing);
+                        Work::Response
+                    }
+                    ResponseMode::Illegal => {
+                        self.environment.break_off(Failure::ResponseMode);
+                        refused(Refusal::ResponseMode)
+                    }
                 },
             },
             Call::InitError => match self.environment.begin_init_error() {
-                Err(refusal) => Work::Reply(Reply::Refused(refusal)),
-                Ok(()) => Work::InitError {
-                    error_type: error_type(),
-                },
+                Err(refusal) => refused(refusal),
+                Ok(()) => Work::InitError(posted()),
             },
         };
         Ok(Request {
@@ -248,19 +269,22 @@ impl Task<'_> {
             keep_alive,
             expects_continue,
         } = request;
-        let wants_body = matches!(work, Work::Answer { .. } | Work::InitError { .. });
+        let wants_body = matches!(work, Work::Response | Work::Error(_) | Work::InitError(_));
         if expects_continue && wants_body {
             self.out.clear();
             http1::write_continue(&mut self.out);
             self.connection.write_all(&self.out).await?;
         }
         let reply = match work {
-            Work::Answer { answer, error_type } => self.take_answer(answer, error_type, &mut body).await,
-            Work::InitError { error_type } => self.take_init_error(error_type, &mut body).await,
+            Work::Response => self.take_response(&mut body).await,
+            Work::Error(posted) => self.take_error(posted, &mut body).await,
+            Work::InitError(posted) => self.take_init_error(posted, &mut body).await,
             Work::Next => {
                 body.pass_over(&mut self.reader, &mut self.buffer).await?;
                 self.connection.last.set(!keep_alive);
-                match self.environment.next(self.connection) {
+                let asked = Instant::now();
+                self.environment.hear_output().await;
+                match self.environment.next(self.connection, asked) {
                     Ok(()) => return Ok(()),
                     Err(refusal) => {
                         self.connection.last.set(false);
@@ -283,18 +307,35 @@ impl Task<'_> {
         }
     }
 
-    async fn take_answer(&mut self, answer: Answer, error_type: String, body: &mut Body) -> Reply {
-        match body.collect(&mut self.reader, &mut self.buffer, ANSWER_BYTES_MAX).await {
-            Ok(Collected::Whole(payload)) => {
-                self.environment.finish_answer(match answer {
-                    Answer::Response => Ok(payload),
-                    Answer::Error => Err(Failure::Posted { error_type, payload }),
-                });
-                Reply::Accepted
-            }
-            Ok(Collected::TooLarge) => {
-                self.environment.finish_answer(Err(Failure::AnswerTooLarge));
-                Reply::Refused(Refusal::TooLarge)
+    async fn take_response(&mut self, body: &mut Body) -> Reply {
+        let collected = body.collect(&mut self.reader, &mut self.buffer, ANSWER_BYTES_MAX).await;
+        let collected = collected.map(|collected| match collected {
+            Collected::Whole(payload) => match request::trailing_error(body.trailers()) {
+                None => Ok(payload),
+                Some((error_type, error_body)) => Err(error::streamed_failure(error_type, error_body, payload)),
+            },
+            Collected::TooLarge => Err(Failure::AnswerTooLarge),
+        });
+        self.finish_answer(collected)
+    }
+
+    async fn take_error(&mut self, posted: Posted, body: &mut Body) -> Reply {
+        let collected = body.collect(&mut self.reader, &mut self.buffer, ANSWER_BYTES_MAX).await;
+        self.finish_answer(collected.map(|collected| match collected {
+            Collected::Whole(payload) => Err(posted.failure(payload)),
+            Collected::TooLarge => Err(Failure::AnswerTooLarge),
+        }))
+    }
+
+    fn finish_answer(&self, answer: io::Result<Result<Bytes, Failure>>) -> Reply {
+        match answer {
+            Ok(answer) => {
+                let is_too_large = answer == Err(Failure::AnswerTooLarge);
+                self.environment.finish_answer(answer);
+                match is_too_large {
+                    true => Reply::Refused(Refusal::TooLarge),
+                    false => Reply::Accepted,
+                }
             }
             Err(_) => {
                 self.environment.break_off(Failure::AnswerTruncated);
@@ -303,17 +344,12 @@ impl Task<'_> {
         }
     }
 
-    async fn take_init_error(&mut self, error_type: String, body: &mut Body) -> Reply {
+    async fn take_init_error(&mut self, posted: Posted, body: &mut Body) -> Reply {
         match body.collect(&mut self.reader, &mut self.buffer, ANSWER_BYTES_MAX).await {
-            Ok(Collected::Whole(payload)) => {
-                match self
-                    .environment
-                    .finish_init_error(Failure::Posted { error_type, payload })
-                {
-                    Ok(()) => Reply::Accepted,
-                    Err(refusal) => Reply::Refused(refusal),
-                }
-            }
+            Ok(Collected::Whole(payload)) => match self.environment.finish_init_error(posted.failure(payload)) {
+                Ok(()) => Reply::Accepted,
+                Err(refusal) => Reply::Refused(refusal),
+            },
             Ok(Collected::TooLarge) => Reply::Refused(Refusal::TooLarge),
             Err(_) => Reply::Refused(Refusal::Truncated),
         }

@@ -11,6 +11,7 @@ pub(super) const HEAD_LIMITS: HeadLimits = HeadLimits {
 };
 
 const ERROR_TYPE: &[u8] = b"Lambda-Runtime-Function-Error-Type";
+const ERROR_BODY: &[u8] = b"Lambda-Runtime-Function-Error-Body";
 const RESPONSE_MODE: &[u8] = b"Lambda-Runtime-Function-Response-Mode";
 
 /// One call.
@@ -52,17 +53,57 @@ impl<'a> Call<'a> {
     }
 }
 
+/// How an answer comes. Source: Lambda 2.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResponseMode {
+    /// Whole.
+    Buffered,
+    /// As a stream, whose trailers may say that it failed. It is collected all the same.
+    Streaming,
+    /// In a way that does not exist.
+    Illegal,
+}
+
 /// The value of the error type header; empty if there is none.
 pub(super) fn error_type<'a>(head: &'a RequestHead, bytes: &'a [u8]) -> &'a [u8] {
-    head.fields_named(bytes, ERROR_TYPE)
+    first(head, bytes, ERROR_TYPE)
+}
+
+/// The same of the content type.
+pub(super) fn content_type<'a>(head: &'a RequestHead, bytes: &'a [u8]) -> &'a [u8] {
+    first(head, bytes, b"Content-Type")
+}
+
+fn first<'a>(head: &'a RequestHead, bytes: &'a [u8], name: &'static [u8]) -> &'a [u8] {
+    head.fields_named(bytes, name)
         .next()
         .map_or(b"", |(_, field)| field.value(bytes))
 }
 
-/// Is the response mode, if there is one, one that exists? A streamed answer is collected. Source: Lambda 2.6.
-pub(super) fn response_mode_exists(head: &RequestHead, bytes: &[u8]) -> bool {
-    head.fields_named(bytes, RESPONSE_MODE)
-        .all(|(_, field)| field.value(bytes).eq_ignore_ascii_case(b"streaming"))
+pub(super) fn response_mode(head: &RequestHead, bytes: &[u8]) -> ResponseMode {
+    let mut modes = head.fields_named(bytes, RESPONSE_MODE).peekable();
+    if modes.peek().is_none() {
+        ResponseMode::Buffered
+    } else if modes.all(|(_, field)| field.value(bytes).eq_ignore_ascii_case(b"streaming")) {
+        ResponseMode::Streaming
+    } else {
+        ResponseMode::Illegal
+    }
+}
+
+/// The error that the trailers of a streamed answer report: its type, and its document in base64. Source: Lambda 2.6.
+pub(super) fn trailing_error<'a>(
+    trailers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+    let (mut error_type, mut body) = (None, None);
+    for (name, value) in trailers {
+        if name.eq_ignore_ascii_case(ERROR_TYPE) {
+            error_type = Some(value);
+        } else if name.eq_ignore_ascii_case(ERROR_BODY) {
+            body = Some(value);
+        }
+    }
+    Some((error_type?, body))
 }
 
 #[cfg(test)]
@@ -110,20 +151,40 @@ mod tests {
             let bytes = format!("POST / HTTP/1.1\r\n{fields}\r\n").into_bytes();
             let mut head = RequestHead::new();
             head.tokenize(&bytes).unwrap();
-            (error_type(&head, &bytes).to_vec(), response_mode_exists(&head, &bytes))
+            (error_type(&head, &bytes).to_vec(), response_mode(&head, &bytes))
         };
-        assert_eq!(read(""), (b"".to_vec(), true));
+        assert_eq!(read(""), (b"".to_vec(), ResponseMode::Buffered));
         assert_eq!(
             read("lambda-runtime-function-error-type: A.B\r\n"),
-            (b"A.B".to_vec(), true)
+            (b"A.B".to_vec(), ResponseMode::Buffered)
         );
         // LAM-R-018: an illegal response mode
-        assert!(read("lambda-runtime-function-response-mode: Streaming\r\n").1);
+        let mode = "lambda-runtime-function-response-mode: Streaming\r\n";
+        assert_eq!(read(mode).1, ResponseMode::Streaming);
         for illegal in ["buffered", "", "stream"] {
-            assert!(
-                !read(&format!("Lambda-Runtime-Function-Response-Mode: {illegal}\r\n")).1,
-                "{illegal}"
-            );
+            let illegal = format!("Lambda-Runtime-Function-Response-Mode: {illegal}\r\n");
+            assert_eq!(read(&illegal).1, ResponseMode::Illegal, "{illegal}");
+            assert_eq!(read(&format!("{mode}{illegal}")).1, ResponseMode::Illegal, "{illegal}");
         }
+    }
+
+    #[test]
+    fn the_error_of_a_stream_is_in_its_trailers() {
+        let found = |trailers: &[(&'static str, &'static str)]| {
+            trailing_error(trailers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))
+        };
+        assert_eq!(found(&[]), None);
+        assert_eq!(found(&[("lambda-runtime-function-error-body", "e30=")]), None);
+        assert_eq!(
+            found(&[("X", "y"), ("lambda-runtime-function-error-type", "A.B")]),
+            Some((&b"A.B"[..], None))
+        );
+        assert_eq!(
+            found(&[
+                ("Lambda-Runtime-Function-Error-Body", "e30="),
+                ("Lambda-Runtime-Function-Error-Type", "A.B")
+            ]),
+            Some((&b"A.B"[..], Some(&b"e30="[..])))
+        );
     }
 }

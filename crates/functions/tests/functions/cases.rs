@@ -86,6 +86,7 @@ while True:
     respond(id, event + ' ' + str(os.getpid()))
 ";
 
+// LAM-R-013: an answer need not be JSON
 async fn hello(world: World) {
     world.put(world.function(
         "
@@ -96,7 +97,6 @@ while True:
 ",
     ));
     for number in 0..5 {
-        // LAM-R-013: an answer need not be JSON
         assert_eq!(world.answer(&number.to_string()).await, format!("not json: {number}"));
     }
     until(|| world.functions.reports()[0].busy == 0).await;
@@ -221,6 +221,7 @@ while True:
     }
 }
 
+// LAM-N-001: each invocation has an environment for itself
 async fn twenty_at_once_scale_up(world: World) {
     world.put(world.function(TELL));
     let running: Vec<_> = (0..20).map(|number| world.invoke(&number.to_string())).collect();
@@ -268,6 +269,7 @@ async fn the_most_recently_idle_is_taken(world: World) {
     }
 }
 
+// LAM-N-006: as many at once as reserved, and no more
 async fn reserved_concurrency_queues_in_order(world: World) {
     let mut function = world.function(TELL);
     function.configuration.concurrency = Some(1);
@@ -287,6 +289,7 @@ async fn reserved_concurrency_queues_in_order(world: World) {
     assert_eq!(pids.len(), 1);
 }
 
+// LAM-N-005: reserved concurrency 0 throttles everything
 async fn a_full_queue_throttles(world: World) {
     let world = world.with_options(|options| options.queue_per_function_max = 1);
     let mut function = world.function(TELL);
@@ -383,8 +386,12 @@ async fn changed_code(world: World) {
     // The old environment ends; only the new one stays.
     until(|| processes_of(&world.directory).len() == 1).await;
     // The idle one ends at once when the code changes again, and the counters go on.
-    world.put(world.function(ECHO));
+    let mut next = world.function(ECHO);
+    next.configuration.concurrency = Some(0);
+    world.put(next.clone());
     until(|| processes_of(&world.directory).is_empty()).await;
+    next.configuration.concurrency = None;
+    world.put(next);
     assert_eq!(world.answer("3").await, "3");
     assert_eq!(world.functions.reports()[0].invocations, 3);
 }
@@ -443,14 +450,7 @@ os._exit(0)
 ",
     ));
     assert_eq!(world.answer("1").await, "1");
-    let lines = |stream| {
-        let lines = world.log.0.lock().unwrap();
-        lines
-            .iter()
-            .filter(|line| line.0 == stream)
-            .map(|line| line.1.clone())
-            .collect::<Vec<_>>()
-    };
+    let lines = |source| world.log.lines_of(source);
     until(|| lines(Source::Stdout).len() == 4 && lines(Source::Stderr).len() == 1).await;
     let out = lines(Source::Stdout);
     assert_eq!(

@@ -1,9 +1,10 @@
 //! What goes wrong: crashes, timeouts, broken inits, runtimes that break the rules.
 
 use crate::Case;
+use crate::logs::with_timeout;
 use crate::world::{World, function_error, open_descriptors, processes_of, text, until, write_program};
 use invoke::{InvokeOutcome, InvokeRefusal};
-use model::lambda::function::{CodeLocation, Function, FunctionTimeout};
+use model::lambda::function::{CodeLocation, Function};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -57,11 +58,6 @@ pub(crate) const CASES: &[Case] = &[
         Box::pin(a_start_without_descriptors(world))
     }),
 ];
-
-fn with_timeout(mut function: Function, secs: u64) -> Function {
-    function.configuration.timeout = FunctionTimeout::try_from(Duration::from_secs(secs)).unwrap();
-    function
-}
 
 fn default_payload(error_type: &str, text: &str) -> (String, String) {
     let payload = format!("{{\"errorType\":\"{error_type}\",\"errorMessage\":\"RequestId: ID Error: {text}\"}}");
@@ -147,6 +143,7 @@ next_event()
 }
 
 // LAM-E-004: the temporary directory survives a timeout reset, the process does not
+// LAM-I-010: the payload of a timeout
 async fn a_timeout_keeps_the_directory(world: World) {
     let world = world.with_options(|options| options.environments_max = 1);
     let function = world.function(
@@ -201,16 +198,7 @@ print(status)
 sys.exit(1)
 ",
     ));
-    let inits = || {
-        world
-            .log
-            .0
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|line| line.1 == "init")
-            .count()
-    };
+    let inits = || world.log.count("init");
     for expected in [2, 3] {
         let outcome = world.invoke("1").await;
         assert_eq!(
@@ -232,7 +220,7 @@ os._exit(7)
     let expected = default_payload("Runtime.ExitError", "Runtime exited with error: exit status 7");
     assert_eq!(function_error(world.invoke("1").await), expected);
     until(|| world.functions.reports()[0].idle == 1).await;
-    assert_eq!(world.log.0.lock().unwrap().len(), 2);
+    assert_eq!(world.log.count("init"), 2);
 }
 
 // LAM-X-001: an init over its limit is repeated within the first invocation under the function timeout

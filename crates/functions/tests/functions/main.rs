@@ -6,7 +6,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this program is a test")]
 
 mod cases;
+mod cores;
 mod faults;
+mod json_logs;
+mod logs;
+mod output;
+mod packages;
+mod peers;
+mod reload;
+mod runtime_api;
 mod world;
 
 use std::process::ExitCode;
@@ -21,7 +29,19 @@ const CASE_TIME_MAX: Duration = Duration::from_secs(60);
 fn main() -> ExitCode {
     sandbox::run_spawner_if_asked();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let cases = cases::CASES.iter().chain(faults::CASES);
+    let cases = [
+        cases::CASES,
+        cores::CASES,
+        faults::CASES,
+        json_logs::CASES,
+        logs::CASES,
+        output::CASES,
+        packages::CASES,
+        peers::CASES,
+        reload::CASES,
+        runtime_api::CASES,
+    ];
+    let cases = cases.into_iter().flatten();
     if arguments.iter().any(|argument| argument == "--list") {
         cases.for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;

@@ -14,7 +14,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,20 +53,75 @@ pub(crate) struct World {
     pub(crate) functions: Functions,
     pub(crate) core: CoreFunctions,
     pub(crate) state: watch::Sender<Arc<State>>,
-    pub(crate) log: Arc<Lines>,
+    pub(crate) log: Arc<Log>,
     listener: TcpListener,
     revisions: AtomicUsize,
-    spawner: sandbox::Spawner,
+    pub(crate) spawner: sandbox::Spawner,
 }
 
-/// Log lines as they came.
+/// Log events as they came.
 #[derive(Default)]
-pub(crate) struct Lines(pub(crate) Mutex<Vec<(Source, String)>>);
+pub(crate) struct Log {
+    events: Mutex<Vec<Event>>,
+    /// Only their bytes are counted from here on.
+    counts_only: AtomicBool,
+    pub(crate) bytes: AtomicUsize,
+}
 
-impl LogSink for Lines {
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) function: String,
+    pub(crate) group: String,
+    pub(crate) stream: String,
+    pub(crate) timestamp_ms: u64,
+    pub(crate) source: Source,
+    pub(crate) message: String,
+}
+
+impl LogSink for Log {
     fn event(&self, event: LogEvent<'_>) {
-        let message = String::from_utf8_lossy(event.message).into_owned();
-        self.0.lock().unwrap().push((event.source, message));
+        self.bytes.fetch_add(event.message.len(), Ordering::Relaxed);
+        if self.counts_only.load(Ordering::Relaxed) {
+            return;
+        }
+        self.events.lock().unwrap().push(Event {
+            function: event.function.to_string(),
+            group: event.group.to_owned(),
+            stream: event.stream.to_owned(),
+            timestamp_ms: event.timestamp_ms,
+            source: event.source,
+            message: String::from_utf8_lossy(event.message).into_owned(),
+        });
+    }
+}
+
+impl Log {
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// The messages of everybody.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.events().into_iter().map(|event| event.message).collect()
+    }
+
+    /// The messages of one of them.
+    pub(crate) fn lines_of(&self, source: Source) -> Vec<String> {
+        let events = self.events().into_iter().filter(|event| event.source == source);
+        events.map(|event| event.message).collect()
+    }
+
+    /// How many messages begin like this.
+    pub(crate) fn count(&self, beginning: &str) -> usize {
+        self.lines().iter().filter(|line| line.starts_with(beginning)).count()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.events.lock().unwrap().clear();
+    }
+
+    pub(crate) fn count_only(&self) {
+        self.counts_only.store(true, Ordering::Relaxed);
     }
 }
 
@@ -90,7 +145,7 @@ impl World {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let state = watch::Sender::new(Arc::new(State::default()));
-        let log = Arc::new(Lines::default());
+        let log = Arc::new(Log::default());
         let functions = Functions::new(
             spawner.clone(),
             Options::new(directory.join("data")),

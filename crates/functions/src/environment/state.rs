@@ -1,0 +1,127 @@
+//! What is known of one environment at a moment, and the write that hands an event to a waiting connection.
+
+use super::running::Running;
+use crate::failure::Failure;
+use crate::log::Output;
+use crate::runtime_api::Connection;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) runtime: RuntimeState,
+    pub(super) invocation: Option<Running>,
+    /// An invocation whose runtime was lost, until its log is complete.
+    pub(super) lost: Option<Running>,
+    /// While there is a process.
+    pub(super) process: Option<Watched>,
+    /// The connection whose `next` is not answered yet.
+    pub(super) waiting: Option<Rc<Connection>>,
+    /// What was posted to `/init/error`.
+    pub(super) init_error: Option<Failure>,
+    /// The response head of the event; reused.
+    pub(super) event_head: Vec<u8>,
+}
+
+/// What is known of a process.
+pub(super) struct Watched {
+    /// While it runs.
+    pub(super) pid: Option<u32>,
+    pub(super) output: Rc<Output>,
+}
+
+/// How far the runtime is. The names are those of Lambda's error messages. Source: Lambda 2.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RuntimeState {
+    /// There is no process, or it is being ended.
+    #[default]
+    Absent,
+    /// The process runs and has not asked for an event yet.
+    Started,
+    /// It has posted an init error.
+    InitError,
+    /// It waits for an event.
+    Ready,
+    /// It has an event.
+    Running,
+    /// It is sending the answer.
+    Answering(Answer),
+    /// It has sent the answer, and has not asked for the next event yet.
+    Answered,
+    /// The main process has ended before it asked for an event; what its connections still hold is being read.
+    ExitedInInit,
+    /// It has ended later.
+    Exited,
+}
+
+impl RuntimeState {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Absent | Self::ExitedInInit | Self::Exited => "Exited",
+            Self::Started => "Started",
+            Self::InitError => "InitError",
+            Self::Ready => "Ready",
+            Self::Running => "Running",
+            Self::Answering(answer) => answer.state_name(),
+            Self::Answered => "RuntimeResponseSentState",
+        }
+    }
+}
+
+/// The two ways in which a runtime answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// `/response`.
+    Response,
+    /// `/error`.
+    Error,
+}
+
+impl Answer {
+    pub(super) fn state_name(self) -> &'static str {
+        match self {
+            Self::Response => "InvocationResponse",
+            Self::Error => "InvocationErrorResponse",
+        }
+    }
+}
+
+impl State {
+    pub(super) fn wait(&mut self, connection: &Rc<Connection>) {
+        self.runtime = RuntimeState::Ready;
+        if let Some(earlier) = self.waiting.replace(Rc::clone(connection))
+            && !Rc::ptr_eq(&earlier, connection)
+        {
+            earlier.close();
+        }
+    }
+
+    pub(super) fn hand_event_to(&mut self, connection: &Rc<Connection>) {
+        let Some(running) = &self.invocation else { return };
+        self.runtime = RuntimeState::Running;
+        match write_event(connection, &self.event_head, &running.event, 0) {
+            Ok((_, true)) => connection.event_written(),
+            Ok((written, false)) => connection.go_on_writing(written),
+            // The runtime has closed it. It may ask again on another one, and otherwise the deadline comes.
+            Err(_) => connection.close(),
+        }
+    }
+}
+
+/// Writes what the socket takes, head and event in one call.
+pub(super) fn write_event(
+    connection: &Connection,
+    head: &[u8],
+    event: &[u8],
+    written: usize,
+) -> io::Result<(usize, bool)> {
+    let rest_of_head = head.get(written..).unwrap_or_default();
+    let rest_of_event = event.get(written.saturating_sub(head.len())..).unwrap_or_default();
+    let now = match connection.try_write(&[IoSlice::new(rest_of_head), IoSlice::new(rest_of_event)]) {
+        Ok(now) => now,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        Err(error) => return Err(error),
+    };
+    let written = written + now;
+    Ok((written, written >= head.len() + event.len()))
+}

@@ -1,0 +1,164 @@
+"""From the start of the interpreter to the loop over invocations.
+
+Sources: Lambda 2 (Runtime API), 3.2 (environment), 3.5 (error types), 5.8 (error payloads).
+"""
+
+import os
+import sys
+
+from _albacore import api, context, logs
+
+
+def run():
+    """Prepares the interpreter, loads the handler, and serves invocations until the process is killed."""
+    sink = logs.open_sink()
+    prepare_interpreter(sys.argv[1:])
+    logs.follow_logging(sink)
+    runtime_api = api.RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    handler = load_handler(os.environ.get("_HANDLER", ""), runtime_api, sink)
+    serve(runtime_api, handler, sink)
+
+
+def prepare_interpreter(package_folders):
+    """Makes the interpreter, which was started without `site`, look like Lambda's."""
+    import builtins
+
+    import _sitebuiltins
+
+    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+    builtins.help = _sitebuiltins._Helper()
+    del sys.argv[1:]
+    # In place of the folder of the bootstrap. The submodules of this package are found without it.
+    sys.path[0] = os.environ.get("LAMBDA_TASK_ROOT", os.getcwd())
+    sys.meta_path.append(LentPackages(package_folders))
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(line_buffering=True)
+
+
+class LentPackages:
+    """Finds the packages that Lambda's Python runtimes bring along, if the host has them: asked last.
+
+    Everything else that is installed on the host stays invisible, so that a function that forgot to bring a package
+    fails here as it would fail on Lambda.
+    """
+
+    NAMES = frozenset(
+        ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3", "simplejson")
+    )
+
+    def __init__(self, folders):
+        self.folders = folders
+
+    def find_spec(self, name, path=None, target=None):
+        if path is not None or name not in self.NAMES:
+            return None
+        import _frozen_importlib_external
+
+        return _frozen_importlib_external.PathFinder.find_spec(name, self.folders, target)
+
+
+def load_handler(text, runtime_api, sink):
+    """Imports the module and gets the function; on failure reports an init error and ends the process."""
+    try:
+        module_name, function_name = split_handler(text)
+        module = import_handler_module(module_name)
+        if not hasattr(module, function_name):
+            message = "Handler '{}' missing on module '{}'".format(function_name, module_name)
+            raise Fault("HandlerNotFound", message)
+        return getattr(module, function_name)
+    except Exception as error:
+        from _albacore import failures
+
+        report = failures.describe(error, "")
+        failures.log(report, sink)
+        flush()
+        runtime_api.post_init_error(failures.encode(report), report["errorType"])
+        sys.exit(1)
+
+
+class Fault(Exception):
+    """A failure that the runtime finds itself. Becomes an error of type `Runtime.{kind}`."""
+
+    def __init__(self, kind, message, trace=()):
+        Exception.__init__(self, message)
+        self.error_type = "Runtime." + kind
+        self.trace = list(trace)
+
+
+def split_handler(text):
+    """`a/b.c.handler` is the function `handler` of the module `a/b.c`."""
+    module_name, dot, function_name = text.rpartition(".")
+    if not dot:
+        # The text is that of the exception that Lambda's client runs into here.
+        reason = "not enough values to unpack (expected 2, got 1)"
+        raise Fault("MalformedHandlerName", "Bad handler '{}': {}".format(text, reason))
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        raise Fault(
+            "BuiltInModuleConflict",
+            "Cannot use built-in module {} as a handler module".format(module_name),
+        )
+    return module_name, function_name
+
+
+def import_handler_module(module_name):
+    """Imports a module by its dotted name or its path."""
+    dotted = module_name.replace("/", ".")
+    try:
+        __import__(dotted)
+        return sys.modules[dotted]
+    except ImportError as error:
+        message = "Unable to import module '{}': {}".format(module_name, error)
+        raise Fault("ImportModuleError", message)
+    except SyntaxError as error:
+        message = "Syntax error in module '{}': {}".format(module_name, error)
+        trace = '  File "{}" Line {}\n    {}'.format(error.filename, error.lineno, error.text)
+        raise Fault("UserCodeSyntaxError", message, [trace])
+
+
+def serve(runtime_api, handler, sink):
+    """Runs one invocation after the other. An answer and the request for the next event leave in one write."""
+    runtime_api.ask_for_event()
+    # Imported while the runtime waits.
+    from _albacore import marshal
+
+    while True:
+        event = runtime_api.receive_event()
+        request_id = event.request_id
+        logs.request_id = request_id
+        logs.tenant_id = event.headers.get("lambda-runtime-aws-tenant-id")
+        follow_trace(event.headers.get("lambda-runtime-trace-id"))
+        try:
+            arguments = (marshal.decode(event.body), context.of(event, sink))
+            answer, content_type = marshal.encode(handler(*arguments))
+            kind, error_type = b"/response", None
+        # What ends the interpreter (SystemExit, KeyboardInterrupt) ends the runtime, as on Lambda.
+        except Exception as error:
+            from _albacore import failures
+
+            report = failures.describe(error, request_id)
+            failures.log(report, sink)
+            answer, content_type = failures.encode(report), b"application/json"
+            kind, error_type = b"/error", report["errorType"]
+            # A traceback keeps every local variable of the handler alive.
+            del report
+        flush()
+        runtime_api.answer(request_id, kind, content_type, answer, error_type)
+        arguments = answer = event = None
+
+
+def follow_trace(trace_id):
+    if trace_id is not None:
+        os.environ["_X_AMZN_TRACE_ID"] = trace_id
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
+
+
+def flush():
+    """What was printed without a newline belongs to this invocation. A function may have closed or replaced a stream."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass

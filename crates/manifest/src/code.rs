@@ -5,39 +5,82 @@
 use model::lambda::function::CodeLocation;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use zip::ZipArchive;
 
 /// The most files and folders in one function's code.
 pub const CODE_FILES_MAX: usize = 50_000;
 
+/// The largest zip file. Source: Lambda 1.7, direct upload.
+const ZIP_BYTES_MAX: u64 = 52_428_800;
+
 /// Folders whose contents are not code: version control, our own data, and what Python writes while it runs.
 pub(crate) const NOT_CODE: [&str; 3] = [".git", ".albacore", "__pycache__"];
 
+/// What can lie at the path of a function's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A folder.
+    Folder,
+    /// A file that says by its name or its first bytes that it is a zip file.
+    Zip,
+    /// Any other regular file.
+    File,
+}
+
 /// What lies at `path`. `name` is the path as the manifest writes it, in backquotes.
-pub(crate) fn locate(path: &Path, name: &str) -> Result<CodeLocation, String> {
-    let metadata = fs::metadata(path).map_err(|error| unreadable(name, &error, "a folder or an executable file"))?;
+pub(crate) fn look(path: &Path, name: &str, expected: &str) -> Result<Found, String> {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(name, &error, expected))?;
     if metadata.is_dir() {
-        return Ok(CodeLocation::Folder(path.to_owned()));
+        return Ok(Found::Folder);
     }
     if !metadata.is_file() {
-        return Err(format!(
-            "{name} is no regular file; expected a folder or an executable file"
-        ));
+        return Err(format!("{name} is no regular file; expected {expected}"));
     }
     let zip_name = path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("zip") || extension.eq_ignore_ascii_case("jar"));
-    if zip_name || begins_with(path, b"PK\x03\x04").unwrap_or(false) {
+    let is_zip = zip_name || begins_with(path, b"PK\x03\x04").unwrap_or(false);
+    Ok(if is_zip { Found::Zip } else { Found::File })
+}
+
+/// Whether a zip file holds a `bootstrap` that can be run: `None` when it holds none at all. Only the list of what is in
+/// it is read; the rest shows when it is unpacked.
+pub(crate) fn zipped_bootstrap(path: &Path, name: &str) -> Result<Option<Result<(), String>>, String> {
+    let cannot_read = |error: io::Error| format!("cannot read {name}: {}", plain(&error));
+    let file = File::open(path).map_err(cannot_read)?;
+    let bytes = file.metadata().map_err(cannot_read)?.len();
+    if bytes > ZIP_BYTES_MAX {
         return Err(format!(
-            "{name} is a zip file: code in zip files is not built yet; expected a folder or an executable file"
+            "{name} has {bytes} bytes; expected a zip file of at most {ZIP_BYTES_MAX} bytes"
         ));
     }
-    executable(path, &metadata, name)?;
-    Ok(CodeLocation::Executable(path.to_owned()))
+    let archive = ZipArchive::new(BufReader::new(file));
+    let mut archive = archive.map_err(|error| format!("{name} cannot be unzipped: {error}; expected a zip file"))?;
+    let Some(index) = archive.index_for_name("bootstrap") else {
+        return Ok(None);
+    };
+    // Who runs a function on Lambda is neither the owner nor in the group of its files.
+    let executable = archive
+        .by_index_raw(index)
+        .is_ok_and(|entry| entry.unix_mode().unwrap_or(0) & 0o001 != 0);
+    Ok(Some(if executable {
+        Ok(())
+    } else {
+        Err(format!(
+            "`bootstrap` in {name} is not executable; expected an executable file (chmod 755, and zip it again)"
+        ))
+    }))
+}
+
+/// Whether the file at `path` can be run.
+pub(crate) fn executable(path: &Path, name: &str) -> Result<(), String> {
+    let metadata = fs::metadata(path).map_err(|error| format!("cannot read {name}: {}", plain(&error)))?;
+    can_be_run(path, &metadata, name)
 }
 
 /// Whether a folder holds a `bootstrap` that can be run: `None` when it holds none at all.
@@ -52,10 +95,10 @@ pub(crate) fn bootstrap(folder: &Path, name: &str) -> Option<Result<(), String>>
     if !metadata.is_file() {
         return Some(Err(format!("{name} is no file; expected an executable file")));
     }
-    Some(executable(&path, &metadata, &name))
+    Some(can_be_run(&path, &metadata, &name))
 }
 
-fn executable(path: &Path, metadata: &Metadata, name: &str) -> Result<(), String> {
+fn can_be_run(path: &Path, metadata: &Metadata, name: &str) -> Result<(), String> {
     if metadata.mode() & 0o111 == 0 {
         return Err(format!(
             "{name} is not executable; expected an executable file (chmod +x)"
@@ -158,13 +201,15 @@ fn hash_files(root: &Path, hash: &mut Sha256) -> Result<(), Unhashable> {
             if count > CODE_FILES_MAX {
                 return Err(Unhashable::TooMany);
             }
-            entries.push(entry.map_err(failed)?.file_name());
+            let entry = entry.map_err(failed)?;
+            entries.push((entry.file_name(), entry));
         }
         // The file system promises no order.
-        entries.sort_unstable();
-        for name in entries {
+        entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        for (name, entry) in entries {
             let path = folder.join(&name);
-            let metadata = match fs::symlink_metadata(&path) {
+            // Of the entry itself, and not of what a link leads to; quicker than by the whole path.
+            let metadata = match entry.metadata() {
                 Ok(metadata) => metadata,
                 // Gone since the folder was listed: then it is not part of the code.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,

@@ -61,11 +61,13 @@ impl Desired {
         self.answers.insert(arn.to_owned(), place);
     }
 
-    /// Where the manifest asks for the listener or load balancer with this ARN.
+    /// Where the manifest asks for the listener, load balancer or function with this ARN.
     pub fn place_of(&self, arn: &str) -> Option<&Place> {
         let listener = self.listeners.iter().find(|it| it.it.arn.as_str() == arn);
         let load_balancer = self.load_balancers.iter().find(|it| it.it.arn.as_str() == arn);
-        listener.map(|it| &it.place).or(load_balancer.map(|it| &it.place))
+        let function = self.functions.iter().find(|it| it.it.arn.as_str() == arn);
+        let place = listener.map(|it| &it.place).or(load_balancer.map(|it| &it.place));
+        place.or(function.map(|it| &it.place))
     }
 
     /// The refusal of a command of `batch`, at the place that asked for it and with the manifest's names.

@@ -215,6 +215,13 @@ impl Planner {
                         };
                         self.push(&group.place, command);
                     }
+                    if lambda.health_check != wanted.health_check {
+                        let command = Command::SetHealthCheck {
+                            target_group: wanted.arn.clone(),
+                            health_check: wanted.health_check.clone(),
+                        };
+                        self.push(&group.place, command);
+                    }
                     lambda.function.clone()
                 }
             };

@@ -8,6 +8,8 @@ use std::process;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 /// 2026-02-01T00:00:00Z
 pub(crate) const NOW: Duration = Duration::from_secs(1_769_904_000);
@@ -62,6 +64,16 @@ impl TestFolder {
     pub(crate) fn put_executable(&self, name: &str) {
         let path = self.put(name, "#!/bin/sh\n");
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Writes a zip file with empty files of these names and modes.
+    pub(crate) fn put_zip(&self, name: &str, files: &[(&str, u32)]) {
+        let mut writer = ZipWriter::new(std::fs::File::create(self.path(name)).unwrap());
+        for (name, mode) in files {
+            let options = SimpleFileOptions::default().unix_permissions(*mode);
+            writer.start_file(*name, options).unwrap();
+        }
+        writer.finish().unwrap();
     }
 
     /// Loads `text` as the manifest of this folder, under the name `albacore.yaml`.

@@ -18,7 +18,14 @@ fn folder() -> TestFolder {
     folder.put("text", "hello\n");
     folder.put_executable("odd");
     std::fs::write(folder.path("odd"), "hello\n").unwrap();
-    folder.put("code.zip", "PK\u{3}\u{4}");
+    folder.put_zip("code.zip", &[("bootstrap", 0o755), ("app.py", 0o644)]);
+    folder.put_zip("python.zip", &[("app.py", 0o644)]);
+    folder.put_zip("plain.zip", &[("bootstrap", 0o644)]);
+    folder.put("half.zip", "PK\u{3}\u{4}");
+    let large = std::fs::File::create(folder.path("large.zip")).unwrap();
+    large.set_len(52_428_801).unwrap();
+    folder.put("index.mjs", "export const handler = async () => ({});\n");
+    folder.put("node/src/index.mjs", "export const handler = async () => ({});\n");
     folder
 }
 

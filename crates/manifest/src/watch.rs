@@ -9,19 +9,23 @@ mod interest;
 
 use crate::code::fingerprint;
 use interest::Interest;
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind};
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// So long nothing more may happen before a change is told: a save is several events.
-const QUIET: Duration = Duration::from_millis(75);
+/// So long nothing more may happen before a change is told: a save is several events, and often several files.
+const QUIET: Duration = Duration::from_millis(20);
+/// The same while a file is being written that was not closed yet: half of it is no code.
+const QUIET_WRITING: Duration = Duration::from_millis(100);
 /// After this a change is told even when there is no quiet.
-const UNQUIET_MAX: Duration = Duration::from_secs(1);
+const UNQUIET_MAX: Duration = Duration::from_millis(500);
 /// How often we ask where we cannot watch.
 const POLL: Duration = Duration::from_secs(1);
 /// Events that wait for the thread. When they are too many one is lost, and the ones before it tell the same.
@@ -39,17 +43,36 @@ pub struct Watcher {
     signals: Option<SyncSender<Signal>>,
     thread: Option<JoinHandle<()>>,
     changes: mpsc::Receiver<Changed>,
-    /// Replaced with every set of paths; the one before goes only when its successor stands.
-    events: Option<RecommendedWatcher>,
+    events: Option<Events>,
+}
+
+/// The system's watches for one set of paths.
+struct Events {
+    /// Ends them when it goes.
+    _watcher: RecommendedWatcher,
+    paths: Vec<PathBuf>,
+    /// Folders have come, gone or moved, so that other folders may have to be watched than are.
+    stale: Arc<AtomicBool>,
 }
 
 enum Signal {
-    /// Something happened to a path that matters.
-    Happened,
+    /// Something happened to a path that matters; `writing` when more of it must follow.
+    Happened { writing: bool },
     /// Events may be missing from now on.
     Lost,
-    /// These are the paths now; `polled` when the system does not watch them.
-    Watch { paths: Vec<PathBuf>, polled: bool },
+    /// These are the paths now.
+    Watch { paths: Vec<PathBuf>, by: Means },
+}
+
+/// How changes are found.
+#[derive(Clone, Copy, PartialEq)]
+enum Means {
+    /// By the system's watches, as before.
+    Standing,
+    /// By new ones, which have not seen what happened before they stood.
+    New,
+    /// By asking.
+    Asking,
 }
 
 impl Watcher {
@@ -77,7 +100,15 @@ impl Watcher {
     /// Returns a warning when it has to ask once a second instead.
     pub fn watch(&mut self, paths: &[PathBuf]) -> Option<String> {
         let signals = self.signals.as_ref()?;
-        let (events, warning) = match system_watches(paths, signals) {
+        // A folder with thousands of folders takes long to watch, and is the same folder most of the time.
+        if self.events.as_ref().is_some_and(|events| events.serve(paths)) {
+            let _ = signals.send(Signal::Watch {
+                paths: paths.to_vec(),
+                by: Means::Standing,
+            });
+            return None;
+        }
+        let (events, warning) = match Events::of(paths, signals) {
             Ok(events) => (Some(events), None),
             Err(error) => {
                 let reason = match error.kind {
@@ -89,11 +120,12 @@ impl Watcher {
                 (None, Some(warning))
             }
         };
-        let polled = events.is_none();
+        let by = if events.is_some() { Means::New } else { Means::Asking };
+        // The ones before go only now, when their successors stand.
         self.events = events;
         let paths = paths.to_vec();
         // Fails only when the thread is gone, which then tells nothing either.
-        let _ = signals.send(Signal::Watch { paths, polled });
+        let _ = signals.send(Signal::Watch { paths, by });
         warning
     }
 
@@ -117,35 +149,79 @@ impl Drop for Watcher {
     }
 }
 
-fn system_watches(paths: &[PathBuf], signals: &SyncSender<Signal>) -> notify::Result<RecommendedWatcher> {
-    let interest = Interest::of(paths);
-    let folders = interest.folders_to_watch();
-    let signals = signals.clone();
-    let handler = move |event: notify::Result<Event>| {
-        let signal = match event {
-            Ok(event) if event.need_rescan() => Signal::Lost,
-            Ok(event) if is_change(&event.kind) && event.paths.iter().any(|path| interest.concerns(path)) => {
-                Signal::Happened
+impl Events {
+    fn of(paths: &[PathBuf], signals: &SyncSender<Signal>) -> notify::Result<Self> {
+        let interest = Interest::of(paths);
+        let folders = interest.folders_to_watch();
+        let stale = Arc::new(AtomicBool::new(false));
+        let (signals, grows_stale) = (signals.clone(), Arc::clone(&stale));
+        let handler = move |event: notify::Result<Event>| {
+            let signal = match event {
+                Ok(event) if event.need_rescan() => Signal::Lost,
+                Ok(event) if is_change(&event.kind) && event.paths.iter().any(|path| interest.concerns(path)) => {
+                    if moves_folders(&event, &interest) {
+                        grows_stale.store(true, Relaxed);
+                    }
+                    Signal::Happened {
+                        writing: is_writing(&event.kind),
+                    }
+                }
+                Ok(_) => return,
+                Err(_) => Signal::Lost,
+            };
+            if matches!(signal, Signal::Lost) {
+                grows_stale.store(true, Relaxed);
             }
-            Ok(_) => return,
-            Err(_) => Signal::Lost,
+            let _ = signals.try_send(signal);
         };
-        let _ = signals.try_send(signal);
-    };
-    let mut watcher = RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false))?;
-    for (folder, whole) in folders {
-        let mode = if whole {
-            RecursiveMode::Recursive
-        } else {
-            RecursiveMode::NonRecursive
-        };
-        match watcher.watch(&folder, mode) {
-            // Gone since we looked; loading the manifest again will tell.
-            Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
-            other => other?,
+        let mut watcher = RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false))?;
+        for (folder, whole) in folders {
+            let mode = if whole {
+                RecursiveMode::Recursive
+            } else {
+                RecursiveMode::NonRecursive
+            };
+            match watcher.watch(&folder, mode) {
+                // Gone since we looked; loading the manifest again will tell.
+                Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
+                other => other?,
+            }
         }
+        Ok(Self {
+            _watcher: watcher,
+            paths: paths.to_vec(),
+            stale,
+        })
     }
-    Ok(watcher)
+
+    /// Do they see all that happens to `paths`?
+    fn serve(&self, paths: &[PathBuf]) -> bool {
+        self.paths == paths && !self.stale.load(Relaxed)
+    }
+}
+
+/// Whether the event may be about a folder that came, went or moved. A folder that is read as a whole may also be a
+/// link, which was set anew.
+fn moves_folders(event: &Event, interest: &Interest) -> bool {
+    match event.kind {
+        EventKind::Create(CreateKind::File) | EventKind::Remove(RemoveKind::File) => {
+            event.paths.iter().any(|path| interest.leads_on(path))
+        }
+        EventKind::Modify(ModifyKind::Name(_)) => {
+            let folder = |path: &PathBuf| interest.leads_on(path) || path.is_dir();
+            event.paths.iter().any(folder)
+        }
+        EventKind::Modify(_) | EventKind::Access(_) => false,
+        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Any | EventKind::Other => true,
+    }
+}
+
+/// Whether a file was begun or changed and must be closed yet.
+fn is_writing(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Create(CreateKind::File) | EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any)
+    )
 }
 
 /// Reading a file is an event too, and not a change.
@@ -162,8 +238,8 @@ struct Debounce {
     changed: mpsc::Sender<Changed>,
     paths: Vec<PathBuf>,
     polled: bool,
-    /// What the paths looked like when we last told or were told about them.
-    last: [u8; 32],
+    /// What the paths looked like when we last told or were told about them, where we have to ask.
+    last: Option<[u8; 32]>,
 }
 
 impl Debounce {
@@ -172,7 +248,7 @@ impl Debounce {
             changed,
             paths: Vec::new(),
             polled: false,
-            last: [0; 32],
+            last: None,
         }
     }
 
@@ -186,7 +262,7 @@ impl Debounce {
             match received {
                 Ok(signal) => self.handle(signal, signals),
                 Err(RecvTimeoutError::Timeout) => {
-                    if fingerprint(&self.paths) != self.last {
+                    if Some(fingerprint(&self.paths)) != self.last {
                         self.tell();
                     }
                 }
@@ -197,40 +273,54 @@ impl Debounce {
 
     fn handle(&mut self, signal: Signal, signals: &Receiver<Signal>) {
         match signal {
-            Signal::Watch { paths, polled } => self.watch(paths, polled),
-            Signal::Happened | Signal::Lost => {
-                self.polled |= matches!(signal, Signal::Lost);
-                let begin = Instant::now();
-                while begin.elapsed() < UNQUIET_MAX {
-                    match signals.recv_timeout(QUIET) {
-                        Ok(Signal::Happened) => {}
-                        Ok(Signal::Lost) => self.polled = true,
-                        Ok(Signal::Watch { paths, polled }) => self.watch(paths, polled),
-                        Err(_) => break,
-                    }
-                }
-                self.tell();
+            Signal::Watch { paths, by } => self.watch(paths, by),
+            Signal::Happened { writing } => self.settle(writing, signals),
+            Signal::Lost => {
+                self.polled = true;
+                self.settle(false, signals);
             }
         }
     }
 
-    fn watch(&mut self, paths: Vec<PathBuf>, polled: bool) {
-        let now = fingerprint(&paths);
+    /// Something happened: waits until nothing more does, and tells.
+    fn settle(&mut self, mut writing: bool, signals: &Receiver<Signal>) {
+        let end = Instant::now() + UNQUIET_MAX;
+        loop {
+            let quiet = if writing { QUIET_WRITING } else { QUIET };
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            match signals.recv_timeout(quiet.min(left)) {
+                Ok(Signal::Happened { writing: now }) => writing = now,
+                Ok(Signal::Lost) => self.polled = true,
+                Ok(Signal::Watch { paths, by }) => self.watch(paths, by),
+                Err(_) => break,
+            }
+        }
+        self.tell();
+    }
+
+    fn watch(&mut self, paths: Vec<PathBuf>, by: Means) {
         let known: BTreeSet<&PathBuf> = self.paths.iter().collect();
         let new = paths.iter().any(|path| !known.contains(path));
-        let changed_meanwhile = paths == self.paths && now != self.last;
-        self.polled = polled;
+        let unseen = match by {
+            Means::Standing => false,
+            // Whatever their predecessors had heard last may have gone with them.
+            Means::New => true,
+            Means::Asking => self.last != Some(fingerprint(&paths)),
+        };
+        self.polled = by == Means::Asking;
         self.paths = paths;
-        if new || changed_meanwhile {
+        if new || unseen {
             self.tell();
-        } else {
-            self.last = now;
         }
     }
 
     fn tell(&mut self) {
-        // Before telling: what happens while the manifest is loaded then differs from this.
-        self.last = fingerprint(&self.paths);
+        // Before telling: what happens while the manifest is loaded then differs from this. A large folder takes its time,
+        // which is not taken where the system tells what happens.
+        self.last = self.polled.then(|| fingerprint(&self.paths));
         // Full means that a change waits to be heard, which tells the same.
         let _ = self.changed.try_send(Changed);
     }

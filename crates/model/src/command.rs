@@ -12,6 +12,7 @@ pub mod target_group;
 use crate::arn::{CertificateArn, FunctionArn, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn};
 use crate::change::Change;
 use crate::elb::certificate::Certificate;
+use crate::elb::health_check::HealthCheck;
 use crate::elb::load_balancer::LoadBalancerAttributes;
 use crate::ids::Timestamp;
 use crate::refusal::Refusal;
@@ -48,6 +49,13 @@ pub enum Command {
         target_group: TargetGroupArn,
         /// `lambda.multi_value_headers.enabled`.
         multi_value_headers: bool,
+    },
+    /// Change how the health of a target group's targets is checked. Source: ALB 9.4, `ModifyTargetGroup`.
+    SetHealthCheck {
+        /// The target group.
+        target_group: TargetGroupArn,
+        /// All settings, changed or not.
+        health_check: HealthCheck,
     },
     /// Register a function as the target of a Lambda target group. The same one again is no error.
     RegisterFunction(TargetGroupArn, FunctionArn),
@@ -138,6 +146,10 @@ pub fn decide(state: &State, command: &Command, context: &Context) -> Result<Com
             target_group,
             multi_value_headers,
         } => target_group::set_lambda_attributes(state, target_group, *multi_value_headers),
+        Command::SetHealthCheck {
+            target_group,
+            health_check,
+        } => target_group::set_health_check(state, target_group, health_check),
         Command::RegisterFunction(group, function) => target_group::register(state, group, function),
         Command::DeregisterFunction(group, function) => target_group::deregister(state, group, function),
         Command::DeleteTargetGroup(arn) => target_group::delete(state, arn),

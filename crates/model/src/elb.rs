@@ -4,6 +4,7 @@ pub mod action;
 pub mod attribute;
 pub mod certificate;
 pub mod condition;
+pub mod health_check;
 pub mod listener;
 pub mod load_balancer;
 pub mod name;

@@ -39,6 +39,16 @@ pub const REGEX_COMPILED_BYTES_MAX: usize = 1 << 20;
 pub const CERTIFICATES_PER_LOAD_BALANCER: usize = 25;
 /// Characters of a listener attribute's value.
 pub const LISTENER_ATTRIBUTE_VALUE_CHARS_MAX: usize = 1024;
+/// Seconds from one health check of a target to the next (ALB 9.3).
+pub const HEALTH_CHECK_INTERVAL_SECS: RangeInclusive<u32> = 5..=300;
+/// Seconds that a health check may take (ALB 9.3).
+pub const HEALTH_CHECK_TIMEOUT_SECS: RangeInclusive<u32> = 2..=120;
+/// Health checks in a row that change a target's health (ALB 9.3).
+pub const HEALTH_CHECK_THRESHOLD: RangeInclusive<u8> = 2..=10;
+/// Characters of a health check's path (ALB 1.2).
+pub const HEALTH_CHECK_PATH_CHARS: RangeInclusive<usize> = 1..=1024;
+/// Statuses in a matcher (ALB 1.5).
+pub const MATCHER_CODES: RangeInclusive<u16> = 200..=499;
 /// Log group names: 1 to 512 characters (Lambda 1.2).
 pub const LOG_GROUP_NAME_CHARS: RangeInclusive<usize> = 1..=512;
 /// A function's timeout in seconds (Lambda 1.3).

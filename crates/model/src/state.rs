@@ -125,7 +125,7 @@ impl State {
     }
 
     /// Which load balancer and target group each forward action joins, default rules included.
-    pub(crate) fn forwards(&self) -> impl Iterator<Item = (&LoadBalancerArn, &TargetGroupArn)> {
+    pub fn forwards(&self) -> impl Iterator<Item = (&LoadBalancerArn, &TargetGroupArn)> {
         let of_rules = self.rules.values().filter_map(|rule| {
             let listener = self.listeners.get(&rule.listener)?;
             Some((&listener.load_balancer, &rule.actions))

@@ -144,8 +144,37 @@ fn create_group(name: &str) -> Command {
         arn: group(name),
         name: TargetGroupName::try_from(name).unwrap(),
         multi_value_headers: false,
+        health_check: model::elb::health_check::HealthCheck::of_lambda(),
         owner: Owner::Manifest,
     })
+}
+
+#[test]
+fn a_health_check_changes_nothing_else() {
+    use model::elb::health_check::HealthCheck;
+    use model::elb::target_group::TargetKind;
+    let mut state = shop();
+    let health_check = HealthCheck {
+        enabled: true,
+        ..HealthCheck::of_lambda()
+    };
+    let set = |name: &str| Command::SetHealthCheck {
+        target_group: group(name),
+        health_check: health_check.clone(),
+    };
+    let before = state.target_group(&group("orders")).unwrap().clone();
+    apply(&mut state, &set("orders")).unwrap();
+    let after = state.target_group(&group("orders")).unwrap();
+    let (TargetKind::Lambda(before), TargetKind::Lambda(after)) = (&before.targets, &after.targets);
+    assert_eq!(after.health_check, health_check);
+    assert_eq!(
+        (&after.function, after.multi_value_headers),
+        (&before.function, before.multi_value_headers)
+    );
+    assert!(matches!(
+        apply(&mut state, &set("nobody")),
+        Err(Refusal::TargetGroup(TargetGroupRefusal::NoSuchTargetGroup(_)))
+    ));
 }
 
 fn create_function(name: &str) -> Command {

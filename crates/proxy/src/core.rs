@@ -1,6 +1,8 @@
 //! What belongs to one traffic core: its view of the table, its timers, its buffers, its counters' index.
 
 use crate::clock::{Clock, Texts, Wall};
+use crate::complaints::Complaints;
+use crate::health::Pools;
 use crate::metrics::{CoreCounters, Metrics};
 use crate::record::Record;
 use crate::sticky::CookieKey;
@@ -11,6 +13,7 @@ use crate::wheel::Wheel;
 use crate::work::Work;
 use crate::{Limits, RequestEntry};
 use arc_swap::ArcSwap;
+use http1::Edits;
 use invoke::Invoker;
 use observe::AccessLogSender;
 use std::cell::{Cell, RefCell};
@@ -32,6 +35,7 @@ pub(crate) struct Shared {
     /// Rises with every new table, so that cores look at the pointer only when it has changed.
     pub(crate) generation: AtomicU64,
     pub(crate) metrics: Metrics,
+    pub(crate) pools: Pools,
     pub(crate) limits: Limits,
     pub(crate) cookie_key: CookieKey,
 }
@@ -47,6 +51,9 @@ pub(crate) struct Core {
     /// Bytes of collected bodies that are held now.
     pub(crate) held_body_bytes: Cell<usize>,
     pub(crate) invoker: Rc<dyn Invoker>,
+    pub(crate) complaints: Complaints,
+    /// Room for the changes to one head.
+    pub(crate) edits: RefCell<Edits>,
     log: Option<AccessLogSender>,
     table: RefCell<Rc<CoreTable>>,
     generation: Cell<u64>,
@@ -105,6 +112,8 @@ impl Core {
             clock: Cell::new(Clock::now()),
             held_body_bytes: Cell::new(0),
             invoker,
+            complaints: Complaints::new(Instant::now()),
+            edits: RefCell::default(),
             log,
             table: RefCell::new(table),
             generation: Cell::new(generation),
@@ -213,6 +222,7 @@ impl Core {
     pub(crate) fn tick(&self) {
         self.clock.set(Clock::now());
         self.wheel.turn(Instant::now());
+        self.complaints.tell_suppressed(Instant::now());
         if let Some(log) = &self.log {
             log.flush();
         }

@@ -2,8 +2,9 @@
 
 use crate::core::{Core, Shared};
 use crate::explain::{self, ExplainError, Explanation, Question};
+use crate::health::{Checkers, Pools};
 use crate::listener;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::places::Places;
 use crate::socket::{self, BindError};
 use crate::sticky::CookieKey;
@@ -14,6 +15,7 @@ use crate::{Limits, RequestEntry};
 use arc_swap::ArcSwap;
 use invoke::{Invoker, LocalBoxFuture};
 use model::State;
+use model::observed::TargetReport;
 use observe::{AccessLogSender, Exposition};
 use std::collections::BTreeMap;
 use std::io;
@@ -144,6 +146,7 @@ impl Proxy {
             tables: ArcSwap::from_pointee(Table::empty()),
             generation: AtomicU64::new(0),
             metrics: Metrics::new(count),
+            pools: Pools::new(count),
             limits,
             cookie_key: CookieKey::new(&options.cookie_key),
         });
@@ -229,8 +232,10 @@ impl Proxy {
             .copied()
             .filter(|port| table.scheme(*port).is_none())
             .collect();
-        self.inner.shared.tables.store(Arc::new(table));
+        let table = Arc::new(table);
+        self.inner.shared.tables.store(table.clone());
         self.inner.shared.generation.fetch_add(1, Ordering::Release);
+        self.inner.shared.pools.follow(table.targets());
         sockets.retain(|port, _| !closed.contains(port));
         if !addresses.is_empty() || !closed.is_empty() {
             sockets.extend(addresses);
@@ -302,6 +307,12 @@ impl Proxy {
     /// Writes all counters.
     pub fn expose(&self, out: &mut Exposition) {
         self.inner.shared.metrics.expose(out);
+        metrics::expose_hosts(&self.targets(), out);
+    }
+
+    /// How every registered target is, by target group. From any thread; it waits for no core.
+    pub fn targets(&self) -> Vec<TargetReport> {
+        self.inner.shared.pools.reports()
     }
 
     /// Stops: accepts nothing more, lets requests finish for as long as the limits allow, cuts the rest, ends the threads.
@@ -346,10 +357,13 @@ async fn serve(core: Rc<Core>, mut queue: mpsc::Receiver<Command>, shutdown: Loc
     let mut sockets: BTreeMap<u16, tokio::task::JoinHandle<()>> = BTreeMap::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (pools, spread) = (&core.shared.pools, core.shared.limits.health_check_spread);
+    let mut checkers = Checkers::new(core.id, pools, core.invoker.clone(), core.random.next(), spread);
     let mut drained: Option<oneshot::Sender<()>> = None;
     while drained.is_none() {
         tokio::select! {
             _ = ticks.tick() => core.tick(),
+            () = checkers.changed() => checkers.follow().await,
             command = queue.recv() => match command {
                 Some(Command::Listen { opened, closed, done }) => {
                     for task in closed.iter().filter_map(|port| sockets.remove(port)) {
@@ -374,6 +388,7 @@ async fn serve(core: Rc<Core>, mut queue: mpsc::Receiver<Command>, shutdown: Loc
         }
     }
     sockets.values().for_each(tokio::task::JoinHandle::abort);
+    checkers.stop().await;
     core.wheel.start_draining();
     let until = tokio::time::Instant::now() + core.shared.limits.drain;
     let mut empty = std::pin::pin!(places.empty());

@@ -8,16 +8,16 @@ pub use question::{ExplainError, Question};
 
 use crate::clock::Wall;
 use crate::connection::{Peer, TlsFacts};
-use crate::handler;
-use crate::lambda::LIMIT_BYTES;
+use crate::lambda::document::{self, FunctionRequest};
+use crate::lambda::{LIMIT_BYTES, call};
 use crate::record::Record;
 use crate::reply::Reply;
 use crate::sticky::{self, Binding, CookieKey, UrlEncoded};
 use crate::table::{Group, ListenerEntry, Scheme, Table};
 use crate::trace::Random;
 use crate::view::View;
-use http1::RequestHead;
 use http1::desync::Reason;
+use http1::{Edits, RequestHead};
 use model::RuleArn;
 use question::Url;
 use refusal::Refusal;
@@ -361,13 +361,21 @@ impl Asked<'_> {
             instead(400, "LambdaWebsocketNotSupported");
         } else if group.function.is_none() {
             instead(503, "");
-        } else if body.len() > LIMIT_BYTES || handler::announces_too_much(view) {
+        } else if body.len() > LIMIT_BYTES || call::announces_too_much(view) {
             instead(413, "LambdaRequestTooLarge");
         } else {
             let mut id = Vec::new();
-            handler::trace_header(self.random, view, &mut id);
-            let (host, uri) = (transformed.host.as_deref(), transformed.uri.as_deref());
-            let event = handler::event_document(listener, view, group, host, uri, &id, body);
+            document::trace_header(self.random, view, Wall::now(), &mut id);
+            let request = FunctionRequest {
+                listener,
+                view,
+                group,
+                host: transformed.host.as_deref(),
+                uri: transformed.uri.as_deref(),
+                trace: &id,
+                body,
+            };
+            let event = request.event(&mut Edits::new());
             match event
                 .ok()
                 .and_then(|event| String::from_utf8(event).ok())

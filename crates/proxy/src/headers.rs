@@ -5,7 +5,7 @@ use crate::view::View;
 use http1::{Edits, KnownName, Version};
 use model::elb::load_balancer::ForwardedForMode;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Addresses in `X-Forwarded-For` that are accepted. Source: ALB 4.5.
 pub(crate) const FORWARDED_FOR_MAX: usize = 30;
@@ -18,13 +18,14 @@ pub(crate) fn forwarded_for_count(view: &View<'_>) -> usize {
         .count()
 }
 
-/// Fills `edits` with everything that changes on the way to a target, in the order ALB emits it.
-pub(crate) fn towards_target(
+/// What changes on the way to a target: `edits` leaves out lines of the client, `ours` come before those that stay.
+pub(crate) fn towards_target<'a>(
     view: &View<'_>,
-    listener: &ListenerEntry,
+    listener: &'a ListenerEntry,
     trace: &[u8],
     rewritten_host: Option<&[u8]>,
     edits: &mut Edits,
+    ours: &mut OwnLines<'a>,
 ) {
     edits.clear();
     let attributes = &listener.load_balancer.attributes;
@@ -51,40 +52,91 @@ pub(crate) fn towards_target(
             edits.drop_field(index);
         }
     }
-    let mut value = Vec::with_capacity(64);
     if attributes.xff_mode == ForwardedForMode::Append {
-        forwarded_for(view, attributes.xff_client_port, &mut value);
-        prepend(edits, b"X-Forwarded-For", &value);
+        ours.add(b"X-Forwarded-For", |out| {
+            forwarded_for(view, attributes.xff_client_port, out);
+        });
     }
-    prepend(edits, b"X-Forwarded-Proto", listener.scheme.as_str().as_bytes());
-    value.clear();
-    let _ = write!(value, "{}", listener.port); // writing to a vector cannot fail
-    prepend(edits, b"X-Forwarded-Port", &value);
+    let mut add = |name, value: &[u8]| ours.add(name, |out| out.extend_from_slice(value));
+    add(b"X-Forwarded-Proto", listener.scheme.as_str().as_bytes());
+    add(b"X-Forwarded-Port", &listener.port_suffix.as_bytes()[1..]);
     if let (Some([version, cipher]), Some(tls)) = (tls_headers, &view.peer.tls) {
-        prepend(edits, version.as_bytes(), tls.version.as_bytes());
-        prepend(edits, cipher.as_bytes(), tls.cipher.as_bytes());
+        add(version.as_bytes(), tls.version.as_bytes());
+        add(cipher.as_bytes(), tls.cipher.as_bytes());
     }
     if replaces_host {
-        value.clear();
-        match rewritten_host {
-            Some(host) => with_port_rule(host, listener.port, &mut value),
-            None => host(view, listener, &mut value),
-        }
-        if !value.is_empty() {
-            prepend(edits, b"Host", &value);
+        let host = |out: &mut Vec<u8>| match rewritten_host {
+            Some(host) => with_port_rule(host, listener.port, out),
+            None => host(view, listener, out),
+        };
+        // Without a host there is nothing to say. One that cannot be carried, as only one in `monitor` mode can be, is left
+        // out rather than sent on.
+        ours.add_if(b"Host", host, |host| !host.is_empty() && is_sendable(host));
+    }
+    ours.add(b"X-Amzn-Trace-Id", |out| out.extend_from_slice(trace));
+}
+
+/// The lines that are added, in the order ALB emits them, their values in one buffer.
+#[derive(Debug, Default)]
+pub(crate) struct OwnLines<'a> {
+    values: Vec<u8>,
+    /// Each name with the end of its value.
+    lines: Vec<(&'a [u8], usize)>,
+}
+
+impl<'a> OwnLines<'a> {
+    /// None yet, with room for all.
+    pub(crate) fn new() -> Self {
+        Self {
+            values: Vec::with_capacity(256),
+            lines: Vec::with_capacity(8),
         }
     }
-    prepend(edits, b"X-Amzn-Trace-Id", trace);
+
+    fn add(&mut self, name: &'a [u8], write: impl FnOnce(&mut Vec<u8>)) {
+        self.add_if(name, write, |_| true);
+    }
+
+    fn add_if(&mut self, name: &'a [u8], write: impl FnOnce(&mut Vec<u8>), wanted: impl FnOnce(&[u8]) -> bool) {
+        let start = self.values.len();
+        write(&mut self.values);
+        match wanted(&self.values[start..]) {
+            true => self.lines.push((name, self.values.len())),
+            false => self.values.truncate(start),
+        }
+    }
+
+    /// Names and values.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut start = 0;
+        self.lines.iter().map(move |(name, end)| {
+            let value = &self.values[start..*end];
+            start = *end;
+            (*name, value)
+        })
+    }
+}
+
+/// Whether a `Host` value could name a host. One with blanks or with what ends a host in a URL is malformed, which RFC 9112,
+/// 3.2, has answered with 400; ALB 4.10 says so of malformed requests without naming this one (unverified). Other control
+/// characters are the desync classification's to judge, and bytes from 0x80 on are let pass, as in other headers.
+pub(crate) fn may_be_host(host: &[u8]) -> bool {
+    const ENDS_A_HOST: [bool; 256] = {
+        let mut ends = [false; 256];
+        let bytes = b" \t\"#/<>?@\\^`{|}";
+        let mut at = 0;
+        while at < bytes.len() {
+            ends[bytes[at] as usize] = true;
+            at += 1;
+        }
+        ends
+    };
+    !host.iter().any(|byte| ENDS_A_HOST[usize::from(*byte)])
 }
 
 /// What a header can carry. In `monitor` mode the codec lets other bytes of a client pass; they are not sent on.
 pub(crate) fn is_sendable(value: &[u8]) -> bool {
     !value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
-}
-
-/// A value that cannot be carried, which only a `Host` in `monitor` mode can be, is left out rather than sent on.
-fn prepend(edits: &mut Edits, name: &[u8], value: &[u8]) {
-    let _ = edits.prepend(name, value);
 }
 
 /// The names of the two TLS headers, if the load balancer sends them.
@@ -115,10 +167,24 @@ fn forwarded_for(view: &View<'_>, client_port: bool, out: &mut Vec<u8>) {
 fn push_address(address: SocketAddr, port: bool, out: &mut Vec<u8>) {
     // Writing to a vector cannot fail.
     let _ = match (address.ip().to_canonical(), port) {
+        (IpAddr::V4(ip), false) => {
+            push_ipv4(ip, out); // by hand, because it is written for almost every request
+            Ok(())
+        }
         (ip, false) => write!(out, "{ip}"),
         (IpAddr::V4(ip), true) => write!(out, "{ip}:{}", address.port()),
         (IpAddr::V6(ip), true) => write!(out, "[{ip}]:{}", address.port()),
     };
+}
+
+/// `192.0.2.1`.
+pub(crate) fn push_ipv4(address: Ipv4Addr, out: &mut Vec<u8>) {
+    for (at, octet) in address.octets().into_iter().enumerate() {
+        if at > 0 {
+            out.push(b'.');
+        }
+        out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+    }
 }
 
 /// The `Host` a target sees when the client's is not preserved. Nothing is written when there is none to send.
@@ -142,7 +208,8 @@ fn with_port_rule(host: &[u8], port: u16, out: &mut Vec<u8>) {
         _ if bare.len() < host.len() => out.extend_from_slice(host),
         _ => {
             out.extend_from_slice(bare);
-            let _ = write!(out, ":{port}"); // writing to a vector cannot fail
+            out.push(b':');
+            out.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
         }
     }
     out[start..].make_ascii_lowercase();

@@ -10,6 +10,7 @@
 
 mod alone;
 mod clock;
+mod complaints;
 mod connection;
 mod core;
 mod cores;
@@ -17,8 +18,11 @@ mod exchange;
 mod explain;
 mod handler;
 mod headers;
+mod health;
 mod lambda;
 mod listener;
+#[doc(hidden)]
+pub mod measure;
 mod metrics;
 mod pages;
 mod places;
@@ -58,6 +62,9 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Requests each core remembers for `/_albacore/requests`.
     pub kept_requests: usize,
+    /// The first health check of a target comes within this time, or within its interval if that is shorter: when it comes
+    /// is random, and the ones after it keep the rhythm.
+    pub health_check_spread: Duration,
 }
 
 impl Default for Limits {
@@ -69,6 +76,7 @@ impl Default for Limits {
             drain: Duration::from_secs(30),
             body_bytes_max: 256 * 1024 * 1024,
             kept_requests: 1000,
+            health_check_spread: Duration::from_secs(5),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Counters of traffic, one set per core so that counting is one store, merged when somebody asks. Source: ALB 8.3 for
 //! what is counted.
 
+use model::observed::{TargetReport, TargetState};
 use model::{LoadBalancerArn, TargetGroupArn};
 use observe::{Counter, CounterFamily, Exposition, Gauge, GaugeFamily, Histogram, HistogramFamily};
 use std::collections::BTreeMap;
@@ -239,6 +240,22 @@ impl LoadBalancerCounters {
     }
 }
 
+/// Writes how many targets are healthy and how many are not, of target groups that are checked. One that has not been
+/// judged yet is neither.
+pub(crate) fn expose_hosts(targets: &[TargetReport], out: &mut Exposition) {
+    for target in targets {
+        let (healthy, unhealthy) = match target.health.state {
+            TargetState::Healthy => (1, 0),
+            TargetState::Unhealthy => (0, 1),
+            TargetState::Initial => (0, 0),
+            TargetState::Unused | TargetState::Unavailable => continue,
+        };
+        let id = target.target_group.resource_id();
+        out.gauge(&HEALTHY_HOSTS, [id], healthy);
+        out.gauge(&UNHEALTHY_HOSTS, [id], unhealthy);
+    }
+}
+
 type PerLoadBalancer = CounterFamily<1>;
 
 const CONNECTIONS: GaugeFamily<0> = GaugeFamily::new(
@@ -355,6 +372,16 @@ const LAMBDA_INTERNAL: CounterFamily<1> = CounterFamily::new(
 const LAMBDA_BYTES: CounterFamily<1> = CounterFamily::new(
     "albacore_proxy_lambda_processed_bytes",
     "Request and response bytes of function targets (LambdaTargetProcessedBytes)",
+    ["target_group"],
+);
+const HEALTHY_HOSTS: GaugeFamily<1> = GaugeFamily::new(
+    "albacore_proxy_healthy_hosts",
+    "Targets that pass their health checks (HealthyHostCount)",
+    ["target_group"],
+);
+const UNHEALTHY_HOSTS: GaugeFamily<1> = GaugeFamily::new(
+    "albacore_proxy_unhealthy_hosts",
+    "Targets that fail their health checks (UnHealthyHostCount)",
     ["target_group"],
 );
 const RESPONSE_TIME: HistogramFamily<1> = HistogramFamily::new(

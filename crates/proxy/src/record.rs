@@ -2,6 +2,7 @@
 
 use crate::clock::{Texts, Wall};
 use crate::core::ListenerRef;
+use crate::headers::push_ipv4;
 use crate::table::{Group, Scheme};
 use crate::view::View;
 use http1::desync::{Class, Classification};
@@ -299,11 +300,8 @@ fn push_number(number: u64, out: &mut Vec<u8>) {
 /// `address:port`; the common form by hand, because it is written for every request.
 fn push_address(address: SocketAddr, out: &mut Vec<u8>) {
     if let SocketAddr::V4(address) = address {
-        let [a, b, c, d] = address.ip().octets();
-        for (octet, end) in [(a, b'.'), (b, b'.'), (c, b'.'), (d, b':')] {
-            push_number(octet.into(), out);
-            out.push(end);
-        }
+        push_ipv4(*address.ip(), out);
+        out.push(b':');
         push_number(address.port().into(), out);
     } else {
         let _ = write!(out, "{address}"); // writing to a vector cannot fail

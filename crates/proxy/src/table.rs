@@ -1,5 +1,6 @@
 //! The routing table of the whole process: compiled from the state, swapped as one, read by every core.
 
+use crate::health::TargetEntry;
 use crate::metrics::{GroupMetrics, LoadBalancerMetrics, Metrics};
 use crate::tls::{ListenerTls, Ticketing, TlsError};
 use model::elb::certificate::covers;
@@ -8,7 +9,7 @@ use model::elb::load_balancer::LoadBalancerAttributes;
 use model::elb::target_group::TargetKind;
 use model::{FunctionArn, ListenerArn, LoadBalancerArn, State, TargetGroupArn, Timestamp};
 use routing::{CompileError, RoutingTable};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Table {
     ports: Vec<PortEntry>,
+    /// The registered targets of all target groups, used or not.
+    targets: Vec<TargetEntry>,
 }
 
 /// A port with the listeners that share it, the one of the oldest load balancer first.
@@ -115,7 +118,10 @@ pub enum TableError {
 impl Table {
     /// A table without listeners.
     pub(crate) fn empty() -> Self {
-        Self { ports: Vec::new() }
+        Self {
+            ports: Vec::new(),
+            targets: Vec::new(),
+        }
     }
 
     /// Compiles a state. Costs time; not for traffic cores.
@@ -158,6 +164,7 @@ impl Table {
             .map(|(number, listeners)| share_port(number, listeners));
         Ok(Self {
             ports: ports.collect::<Result<_, _>>()?,
+            targets: targets(state),
         })
     }
 
@@ -179,10 +186,30 @@ impl Table {
         &self.ports
     }
 
+    /// The registered targets of all target groups.
+    pub(crate) fn targets(&self) -> &[TargetEntry] {
+        &self.targets
+    }
+
     /// All listeners.
     pub(crate) fn listeners(&self) -> impl Iterator<Item = &Arc<ListenerEntry>> {
         self.ports.iter().flat_map(|port| &port.listeners)
     }
+}
+
+fn targets(state: &State) -> Vec<TargetEntry> {
+    let used: BTreeSet<_> = state.forwards().map(|(_, group)| group).collect();
+    let entry = |group: &Arc<model::elb::target_group::TargetGroup>| {
+        let TargetKind::Lambda(lambda) = &group.targets;
+        Some(TargetEntry {
+            group: group.arn.clone(),
+            function: lambda.function.clone()?,
+            multi_value: lambda.multi_value_headers,
+            health_check: lambda.health_check.clone(),
+            in_use: used.contains(&group.arn),
+        })
+    };
+    state.target_groups().filter_map(entry).collect()
 }
 
 fn compile_listener(

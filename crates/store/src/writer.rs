@@ -129,6 +129,7 @@ mod tests {
             arn: TargetGroupArn::new(&scope, name, ResourceId(id)),
             name: TargetGroupName::try_from(name).unwrap(),
             multi_value_headers: false,
+            health_check: model::elb::health_check::HealthCheck::of_lambda(),
             owner: Owner::Manifest,
         })
     }

@@ -58,7 +58,7 @@ fn files_that_are_none_are_not_opened() {
         read_file(&pipe, "`pipe`", 10, "a file"),
         Err("`pipe` is no regular file; expected a file".to_owned())
     );
-    assert!(locate(&pipe, "`pipe`").is_err());
+    assert!(look(&pipe, "`pipe`", "a file").is_err());
     let long = folder.put("long", "x".repeat(11));
     assert_eq!(
         read_file(&long, "`long`", 10, "a file"),
@@ -70,14 +70,44 @@ fn files_that_are_none_are_not_opened() {
 fn programs_and_scripts_can_be_run() {
     let folder = TestFolder::new();
     folder.put_executable("script");
-    assert!(matches!(
-        locate(&folder.path("script"), "`script`"),
-        Ok(CodeLocation::Executable(_))
-    ));
-    assert!(matches!(
-        locate(&std::env::current_exe().unwrap(), "`test`"),
-        Ok(CodeLocation::Executable(_))
-    ));
-    let zip = folder.put("code", "PK\u{3}\u{4}");
-    assert!(locate(&zip, "`code`").unwrap_err().contains("zip"));
+    let test = std::env::current_exe().unwrap();
+    for program in [folder.path("script"), test] {
+        assert_eq!(look(&program, "`it`", "code"), Ok(Found::File));
+        assert_eq!(executable(&program, "`it`"), Ok(()));
+    }
+    let text = folder.put("text", "hello");
+    assert!(executable(&text, "`text`").is_err());
+}
+
+#[test]
+fn zip_files_are_known_by_name_or_contents_and_have_a_limit() {
+    let folder = TestFolder::new();
+    for (name, contents) in [("code", "PK\u{3}\u{4}"), ("code.ZIP", ""), ("code.jar", "x")] {
+        assert_eq!(look(&folder.put(name, contents), "`it`", "code"), Ok(Found::Zip));
+    }
+    assert_eq!(look(&folder.put("other", "PK\u{3}"), "`it`", "code"), Ok(Found::File));
+    let path = folder.put("large.zip", "");
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(52_428_800).unwrap();
+    let refused = || zipped_bootstrap(&path, "`large.zip`").unwrap_err();
+    assert!(
+        refused().starts_with("`large.zip` cannot be unzipped: "),
+        "{}",
+        refused()
+    );
+    file.set_len(52_428_801).unwrap();
+    let expected = "`large.zip` has 52428801 bytes; expected a zip file of at most 52428800 bytes";
+    assert_eq!(refused(), expected);
+}
+
+#[test]
+fn the_bootstrap_of_a_zip_file_may_be_run_by_others() {
+    let folder = TestFolder::new();
+    for (mode, executable) in [(0o755, true), (0o555, true), (0o744, false), (0o644, false)] {
+        folder.put_zip("code.zip", &[("lib/bootstrap", 0o644), ("bootstrap", mode)]);
+        let found = zipped_bootstrap(&folder.path("code.zip"), "`code.zip`").unwrap();
+        assert_eq!(found.unwrap().is_ok(), executable, "{mode:o}");
+    }
+    folder.put_zip("code.zip", &[("lib/bootstrap", 0o755)]);
+    assert_eq!(zipped_bootstrap(&folder.path("code.zip"), "`code.zip`"), Ok(None));
 }

@@ -211,6 +211,7 @@ fn what_others_own_is_left_alone() {
         arn: arn.clone(),
         name: TargetGroupName::try_from("theirs").unwrap(),
         multi_value_headers: false,
+        health_check: model::elb::health_check::HealthCheck::of_lambda(),
         owner: Owner::Api,
     });
     let state = apply(&State::default(), &[theirs]);
@@ -329,9 +330,11 @@ impl Sketch {
                     .map(|name| format!("function: {name}, "));
                 let _ = writeln!(
                     text,
-                    "  {name}: {{ {}multi_value_headers: {} }}",
+                    "  {name}: {{ {}multi_value_headers: {}, health_check: {{ enabled: {}, interval: 4{}s }} }}",
                     function.unwrap_or_default(),
-                    there % 2 == 0
+                    there % 2 == 0,
+                    there % 8 < 4,
+                    there / 8 % 3
                 );
             }
         }

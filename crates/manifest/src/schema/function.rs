@@ -1,22 +1,22 @@
 //! `functions.<name>`.
 
+mod code;
+mod handler;
+mod logging;
+
 use super::Walk;
-use crate::code;
 use crate::desired::Placed;
-use crate::mistake::{Spot, shown};
 use crate::reader::quantity::{duration, megabytes};
 use crate::reader::{Fields, accepted, fields, integer, mapping, text, written, wrong};
 use crate::yaml::{Key, Node};
 use model::command::function::CreateFunction;
-use model::lambda::function::{
-    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
-};
+use model::lambda::function::{Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout};
 use model::lambda::logging::Logging;
 use model::lambda::runtime::Runtime;
 use model::{FunctionArn, Owner, Secret};
 use std::collections::BTreeMap;
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "code",
     "runtime",
     "handler",
@@ -24,21 +24,27 @@ const KEYS: [&str; 7] = [
     "memory",
     "environment",
     "concurrency",
+    "logging",
 ];
 
-/// Source: Lambda 1.3, `Handler`.
-const HANDLER_CHARS_MAX: usize = 128;
+/// What the manifest says about a function's runtime.
+#[derive(Clone, Copy)]
+enum NamedRuntime {
+    /// Nothing: the code decides.
+    Nothing,
+    /// One that was refused; that is reported.
+    Refused,
+    /// One that exists.
+    Is(Runtime),
+}
 
 impl Walk<'_> {
     pub(super) fn function(&mut self, key: &Key, node: &Node) -> Option<Placed<CreateFunction>> {
         let name = accepted(&mut self.report, key.spot, FunctionName::try_from(key.text.as_str()));
         let fields = fields(&mut self.report, node, "a function", &KEYS, &[])?;
-        let runtime = fields.get("runtime").map(|node| self.runtime(node));
+        let runtime = self.named_runtime(&fields);
         let code = self.code(&fields, runtime);
-        let handler = match fields.get("handler") {
-            Some(node) => self.handler(node),
-            None => Some("bootstrap".to_owned()),
-        };
+        let handler = self.handler(&fields, runtime);
         let timeout = match fields.get("timeout") {
             Some(node) => duration(&mut self.report, node)
                 .and_then(|it| accepted(&mut self.report, node.spot, FunctionTimeout::try_from(it))),
@@ -56,19 +62,29 @@ impl Walk<'_> {
             Some(node) => self.concurrency(node).map(Some),
             None => Some(None),
         };
+        let logging = match fields.get("logging") {
+            Some(node) => self.logging(node),
+            None => Some(Logging::default()),
+        };
         let name = name?;
         let (runtime, code) = code?;
+        let (handler, handler_spot) = handler?;
+        let environment = environment?;
+        if let Some(spot) = handler_spot {
+            let path_elsewhere = environment.variables().contains_key("PYTHONPATH");
+            self.warn_of_handler(spot, &handler, runtime, &code.location, path_elsewhere);
+        }
         let create = CreateFunction {
             arn: FunctionArn::new(&self.settings.scope, name.as_str()),
             name,
             configuration: FunctionConfiguration {
                 runtime,
-                handler: handler?,
+                handler,
                 timeout: timeout?,
                 memory: memory?,
-                environment: environment?,
+                environment,
                 concurrency: concurrency?,
-                logging: Logging::default(),
+                logging: logging?,
             },
             code,
             owner: Owner::Manifest,
@@ -76,68 +92,17 @@ impl Walk<'_> {
         Some(self.placed(key.spot, create))
     }
 
-    fn runtime(&mut self, node: &Node) -> Option<Runtime> {
-        let name = text(&mut self.report, node, "a runtime such as `provided.al2023`")?;
-        accepted(&mut self.report, node.spot, Runtime::try_from(name))
-    }
-
-    /// The code and the runtime that goes with it. `runtime` is `None` when the manifest names none, and `Some(None)`
-    /// when it names one that was refused.
-    fn code(&mut self, fields: &Fields<'_>, runtime: Option<Option<Runtime>>) -> Option<(Runtime, Code)> {
-        let expected = "a folder or an executable file";
-        let node = fields.require(&mut self.report, "code", expected)?;
-        let written = text(&mut self.report, node, expected)?;
-        if written.is_empty() {
-            return wrong(&mut self.report, node, expected);
-        }
-        let path = self.path(written);
-        let shown = shown(written);
-        let location = accepted(&mut self.report, node.spot, code::locate(&path, &shown))?;
-        let runtime = match &location {
-            CodeLocation::Executable(_) => runtime.unwrap_or(Some(Runtime::ProvidedAl2023)),
-            CodeLocation::Zip(_) => runtime.flatten().map(Some).unwrap_or(None),
-            CodeLocation::Folder(_) => self.runtime_of_folder(fields.spot, node.spot, &path, &shown, runtime),
+    fn named_runtime(&mut self, fields: &Fields<'_>) -> NamedRuntime {
+        let Some(node) = fields.get("runtime") else {
+            return NamedRuntime::Nothing;
         };
-        let revision = self.revision(&location);
-        let revision = accepted(&mut self.report, node.spot, revision)?;
-        Some((runtime?, Code { location, revision }))
-    }
-
-    fn runtime_of_folder(
-        &mut self,
-        function: Spot,
-        code: Spot,
-        path: &std::path::Path,
-        shown: &str,
-        runtime: Option<Option<Runtime>>,
-    ) -> Option<Runtime> {
-        let bootstrap = match runtime {
-            // Refused already, and whether it needs a bootstrap nobody can say.
-            Some(None) => return None,
-            _ => code::bootstrap(path, shown),
-        };
-        match (bootstrap, runtime.flatten()) {
-            (Some(Ok(())), runtime) => Some(runtime.unwrap_or(Runtime::ProvidedAl2023)),
-            (Some(Err(message)), _) => {
-                self.report.mistake(code, message);
-                None
-            }
-            (None, Some(runtime)) => {
-                let message = format!(
-                    "{shown} holds no `bootstrap`; expected an executable file of that name for {}",
-                    runtime.as_str()
-                );
-                self.report.mistake(code, message);
-                None
-            }
-            (None, None) => {
-                let message = format!(
-                    "the key `runtime` is missing; expected a runtime, because {shown} holds no executable `bootstrap`"
-                );
-                self.report.mistake(function, message);
-                None
-            }
-        }
+        let name = text(
+            &mut self.report,
+            node,
+            "a runtime such as `python3.13` or `provided.al2023`",
+        );
+        name.and_then(|name| accepted(&mut self.report, node.spot, Runtime::try_from(name)))
+            .map_or(NamedRuntime::Refused, NamedRuntime::Is)
     }
 
     fn memory(&mut self, node: &Node) -> Option<FunctionMemory> {
@@ -146,16 +111,6 @@ impl Walk<'_> {
         let message = "`memory` is told to the function, but no limit is set: the tier `process` has none";
         self.report.warning(node.spot, message);
         Some(memory)
-    }
-
-    fn handler(&mut self, node: &Node) -> Option<String> {
-        let expected = "a handler of 1 to 128 characters without blanks";
-        let handler = text(&mut self.report, node, expected)?;
-        if (1..=HANDLER_CHARS_MAX).contains(&handler.chars().count()) && !handler.contains(char::is_whitespace) {
-            Some(handler.to_owned())
-        } else {
-            wrong(&mut self.report, node, expected)
-        }
     }
 
     fn environment(&mut self, node: &Node) -> Option<Environment> {

@@ -1,4 +1,6 @@
-//! `target_groups.<name>`.
+//! `target_groups.<name>`, its health check in a file of its own.
+
+mod health_check;
 
 use super::Walk;
 use crate::desired::{DesiredTargetGroup, Placed};
@@ -10,14 +12,12 @@ use model::{FunctionArn, Owner};
 
 const SERVERS: &str = "target groups of servers are not built yet; expected a target group with a `function`";
 const ATTRIBUTES: &str = "write `multi_value_headers`, the one attribute that target groups of functions have";
-const HEALTH: &str = "health checks are not built yet";
 
 const NOT_BUILT: NotBuilt = &[
     ("protocol", SERVERS),
     ("protocol_version", SERVERS),
     ("port", SERVERS),
     ("targets", SERVERS),
-    ("health_check", HEALTH),
     ("stickiness", SERVERS),
     ("algorithm", SERVERS),
     ("slow_start", SERVERS),
@@ -28,12 +28,13 @@ const NOT_BUILT: NotBuilt = &[
 impl Walk<'_> {
     pub(super) fn target_group(&mut self, key: &Key, node: &Node) -> Option<Placed<DesiredTargetGroup>> {
         let name = accepted(&mut self.report, key.spot, TargetGroupName::try_from(key.text.as_str()));
-        let known = ["function", "multi_value_headers"];
+        let known = ["function", "multi_value_headers", "health_check"];
         let fields = fields(&mut self.report, node, "a target group", &known, NOT_BUILT)?;
         let multi_value_headers = match fields.get("multi_value_headers") {
             Some(node) => boolean(&mut self.report, node),
             None => Some(false),
         };
+        let health_check = self.health_check(&fields);
         let function = match fields.get("function") {
             Some(node) => {
                 let function = text(&mut self.report, node, "the name of a function");
@@ -61,6 +62,7 @@ impl Walk<'_> {
                 arn: self.ids().target_group(name.as_str()),
                 name,
                 multi_value_headers: multi_value_headers?,
+                health_check: health_check?,
                 owner: Owner::Manifest,
             },
             function: function?,

@@ -40,19 +40,19 @@ fn functions() {
     let cases = [
         (
             "{}",
-            "2:6: the key `code` is missing; expected a folder or an executable file",
+            "2:6: the key `code` is missing; expected a folder, a zip file or an executable file",
         ),
         (
             "{ code: 5 }",
-            "2:14: found the number `5`; expected a folder or an executable file (as text, in quotes: \"5\")",
+            "2:14: found the number `5`; expected a folder, a zip file or an executable file (as text, in quotes: \"5\")",
         ),
         (
             "{ code: '' }",
-            "2:14: found the text ``; expected a folder or an executable file",
+            "2:14: found the text ``; expected a folder, a zip file or an executable file",
         ),
         (
             "{ code: gone }",
-            "2:14: `gone` does not exist; expected a folder or an executable file",
+            "2:14: `gone` does not exist; expected a folder, a zip file or an executable file",
         ),
         (
             "{ code: text }",
@@ -63,8 +63,20 @@ fn functions() {
             "2:14: `odd` has no format that Linux runs; expected an ELF program or a script that begins with `#!`",
         ),
         (
-            "{ code: code.zip }",
-            "2:14: `code.zip` is a zip file: code in zip files is not built yet; expected a folder or an executable file",
+            "{ code: python.zip }",
+            "2:6: the key `runtime` is missing; expected a runtime, because `python.zip` holds no executable `bootstrap`",
+        ),
+        (
+            "{ code: python.zip, runtime: provided.al2 }",
+            "2:14: `python.zip` holds no `bootstrap`; expected an executable file of that name for provided.al2",
+        ),
+        (
+            "{ code: plain.zip }",
+            "2:14: `bootstrap` in `plain.zip` is not executable; expected an executable file (chmod 755, and zip it again)",
+        ),
+        (
+            "{ code: half.zip }",
+            "2:14: `half.zip` cannot be unzipped: invalid Zip archive: Could not find EOCD; expected a zip file",
         ),
         (
             "{ code: python }",
@@ -79,12 +91,12 @@ fn functions() {
             "2:14: `python` holds no `bootstrap`; expected an executable file of that name for provided.al2023",
         ),
         (
-            "{ code: python, runtime: python3.12 }",
-            "2:31: runtime \"python3.12\" is not built yet; provided.al2023 and provided.al2 are",
+            "{ code: python, runtime: ruby3.4 }",
+            &format!("2:31: runtime \"ruby3.4\" is not built yet; expected {RUNTIMES}"),
         ),
         (
             "{ code: run, runtime: cobol }",
-            "2:28: runtime \"cobol\" does not exist; expected provided.al2023 or provided.al2",
+            &format!("2:28: runtime \"cobol\" does not exist; expected {RUNTIMES}"),
         ),
         (
             "{ code: run, timeout: 10 }",
@@ -126,6 +138,105 @@ fn functions() {
         "functions:\n  a b: { code: run }\n",
         &["2:3: function name \"a b\" must be 1 to 64 letters, digits, hyphens and underscores"],
     );
+}
+
+const RUNTIMES: &str = "provided.al2023, provided.al2, python3.8, python3.9, python3.10, python3.11, python3.12, \
+                        python3.13, python3.14, python3.15, nodejs16.x, nodejs18.x, nodejs20.x, nodejs22.x, \
+                        nodejs24.x, nodejs26.x";
+
+#[test]
+fn managed_runtimes() {
+    let cases = [
+        (
+            "{ code: python, runtime: python3.12 }",
+            "2:6: the key `handler` is missing; expected a handler such as `app.handler` for python3.12",
+        ),
+        (
+            "{ code: python, runtime: nodejs22.x }",
+            "2:6: the key `handler` is missing; expected a handler such as `index.handler` for nodejs22.x",
+        ),
+        (
+            "{ code: python, runtime: nodejs22.x, handler: '' }",
+            "2:52: found the text ``; expected a handler of 1 to 128 characters without blanks",
+        ),
+        (
+            "{ code: ./python/app.py, runtime: python3.12, handler: app.main }",
+            "2:14: `./python/app.py` is one file, and python3.12 runs a handler in a folder or a zip file; \
+             expected `code: ./python` with `handler: app.handler`",
+        ),
+        (
+            "{ code: ./index.mjs, runtime: nodejs20.x, handler: index.handler }",
+            "2:14: `./index.mjs` is one file, and nodejs20.x runs a handler in a folder or a zip file; \
+             expected `code: .` with `handler: index.handler`",
+        ),
+        (
+            "{ code: run, runtime: nodejs20.x, handler: index.handler }",
+            "2:14: `run` is one file, and nodejs20.x runs a handler in a folder or a zip file; \
+             expected `code: .` with a `handler`",
+        ),
+        (
+            "{ code: gone, runtime: python3.12, handler: app.handler }",
+            "2:14: `gone` does not exist; expected a folder or a zip file",
+        ),
+        (
+            "{ code: large.zip, runtime: python3.12, handler: app.handler }",
+            "2:14: `large.zip` has 52428801 bytes; expected a zip file of at most 52428800 bytes",
+        ),
+    ];
+    for (function, expected) in cases {
+        check(&format!("functions:\n  f: {function}\n"), &[expected]);
+    }
+    // Each at its own place, all at once.
+    check(
+        "functions:\n  f: { code: run, runtime: python3.12, timeout: 1 }\n",
+        &[
+            "2:6: the key `handler` is missing; expected a handler such as `app.handler` for python3.12",
+            "2:14: `run` is one file, and python3.12 runs a handler in a folder or a zip file; expected `code: .` with \
+             a `handler`",
+            "2:49: found the number `1`; expected a duration such as `10s`, `1m30s`, `500ms` or `1h`",
+        ],
+    );
+}
+
+#[test]
+fn logging() {
+    let cases = [
+        ("[]", "2:28: found a list; expected the logging as a mapping"),
+        (
+            "{ level: INFO }",
+            "2:30: found the unknown key `level`; expected `format`, `application_level`, `system_level` or `group`",
+        ),
+        (
+            "{ format: xml }",
+            "2:38: found the text `xml`; expected `text` or `json`",
+        ),
+        (
+            "{ application_level: INFO }",
+            "2:30: found `application_level` without `format: json`; expected it with the format json only",
+        ),
+        (
+            "{ format: text, system_level: warn }",
+            "2:44: found `system_level` without `format: json`; expected it with the format json only",
+        ),
+        (
+            "{ format: json, system_level: error }",
+            "2:58: found the text `error`; expected `DEBUG`, `INFO` or `WARN`",
+        ),
+        (
+            "{ format: json, application_level: loud }",
+            "2:63: found the text `loud`; expected `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`",
+        ),
+        (
+            "{ group: a b }",
+            "2:37: log group name \"a b\" must be 1 to 512 letters, digits and the characters .-_/#",
+        ),
+    ];
+    for (logging, expected) in cases {
+        check(
+            &format!("functions:\n  f: {{ code: run, logging: {logging} }}\n"),
+            &[expected],
+        );
+    }
 }
 
 #[test]
@@ -361,10 +472,9 @@ load_balancers:
 "#;
     let servers = "target groups of servers are not built yet; expected a target group with a `function`";
     let expected = [
-        "4:14: runtime \"python3.12\" is not built yet; provided.al2023 and provided.al2 are".to_owned(),
         format!("14:5: found `protocol`: {servers}"),
         format!("15:5: found `targets`: {servers}"),
-        "16:5: found `health_check`: health checks are not built yet".to_owned(),
+        format!("16:5: found `health_check`: {servers}"),
         format!("17:5: found `stickiness`: {servers}"),
     ];
     assert_eq!(mistakes(text), expected);
@@ -406,7 +516,7 @@ fn a_broken_manifest_says_what_to_watch() {
     );
     let file = folder.path("albacore.yaml");
     let expected = format!(
-        "{}:1:25: `gone` does not exist; expected a folder or an executable file",
+        "{}:1:25: `gone` does not exist; expected a folder, a zip file or an executable file",
         file.display()
     );
     assert_eq!(broken.to_string(), expected);

@@ -6,6 +6,7 @@ use model::elb::condition::Condition;
 use model::elb::listener::ListenerProtocol;
 use model::elb::load_balancer::Scheme;
 use model::lambda::function::CodeLocation;
+use model::lambda::logging::{ApplicationLogLevel, LogFormat, SystemLogLevel};
 use model::lambda::runtime::Runtime;
 use model::{State, TargetGroupArn};
 
@@ -165,6 +166,83 @@ fn conditions_are_read_as_written() {
         rewriting.url.as_ref().map(|it| it.replace()),
         Some("/product.php?id=$1")
     );
+}
+
+#[test]
+fn managed_runtimes_and_zip_files() {
+    let folder = folder();
+    let text = "
+functions:
+  orders: { code: ./python, runtime: python3.12, handler: app.handler }
+  users: { code: node, runtime: nodejs22.x, handler: src/index.handler }
+  packed: { code: code.zip, runtime: python3.13, handler: app.handler }
+  custom: { code: ./code.zip, runtime: provided.al2 }
+  unnamed: { code: ./code.zip }
+  program: { code: run, runtime: provided.al2023 }
+";
+    let loaded = folder.load(text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let found: Vec<_> = loaded
+        .desired
+        .functions
+        .iter()
+        .map(|it| {
+            let configuration = &it.it.configuration;
+            (
+                configuration.runtime.as_str(),
+                configuration.handler.as_str(),
+                it.it.code.location.clone(),
+            )
+        })
+        .collect();
+    let path = |name: &str| folder.path(name);
+    assert_eq!(
+        found,
+        [
+            ("python3.12", "app.handler", CodeLocation::Folder(path("python"))),
+            ("nodejs22.x", "src/index.handler", CodeLocation::Folder(path("node"))),
+            ("python3.13", "app.handler", CodeLocation::Zip(path("code.zip"))),
+            ("provided.al2", "bootstrap", CodeLocation::Zip(path("code.zip"))),
+            ("provided.al2023", "bootstrap", CodeLocation::Zip(path("code.zip"))),
+            ("provided.al2023", "bootstrap", CodeLocation::Executable(path("run"))),
+        ]
+    );
+}
+
+#[test]
+fn logging() {
+    let folder = folder();
+    let formats = [
+        ("{}", LogFormat::Text, None),
+        (
+            "{ format: Text, group: /shop/orders }",
+            LogFormat::Text,
+            Some("/shop/orders"),
+        ),
+        (
+            "{ format: json }",
+            LogFormat::Json {
+                application_level: ApplicationLogLevel::Info,
+                system_level: SystemLogLevel::Info,
+            },
+            None,
+        ),
+        (
+            "{ format: JSON, application_level: fatal, system_level: WARN }",
+            LogFormat::Json {
+                application_level: ApplicationLogLevel::Fatal,
+                system_level: SystemLogLevel::Warn,
+            },
+            None,
+        ),
+    ];
+    for (text, format, group) in formats {
+        let loaded = folder
+            .load(&format!("functions: {{ f: {{ code: run, logging: {text} }} }}"))
+            .unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let logging = &loaded.desired.functions[0].it.configuration.logging;
+        assert_eq!(logging.format, format, "{text}");
+        assert_eq!(logging.group.as_ref().map(|it| it.as_str()), group, "{text}");
+    }
 }
 
 #[test]

@@ -84,6 +84,79 @@ target_groups:
 }
 
 #[test]
+fn handlers_that_a_managed_runtime_will_not_find() {
+    let cases: &[(&str, Option<&str>)] = &[
+        ("code: python, runtime: python3.12, handler: app.handler", None),
+        (
+            "code: python, runtime: python3.12, handler: ap.handler",
+            Some(
+                "2:52: the handler's module `ap` is not in the code, where `ap.py` was expected; invocations will fail",
+            ),
+        ),
+        (
+            "code: python, runtime: python3.12, handler: pkg.app.handler",
+            Some(
+                "2:52: the handler's module `pkg/app` is not in the code, where `pkg/app.py` was expected; invocations \
+                 will fail",
+            ),
+        ),
+        ("code: python, runtime: python3.12, handler: pkg.handler", None),
+        ("code: python, runtime: python3.12, handler: pkg/sub.handler", None),
+        ("code: python, runtime: python3.12, handler: native.handler", None),
+        (
+            "code: python, runtime: python3.12, handler: ../python/app.handler",
+            Some(
+                "2:52: the handler's module `///python/app` is not in the code, where `///python/app.py` was expected; \
+                 invocations will fail",
+            ),
+        ),
+        (
+            "code: python, runtime: python3.12, handler: app",
+            Some("2:52: `app` names no function in a module; python3.12 expects a handler such as `app.handler`"),
+        ),
+        (
+            "code: python, runtime: python3.12, handler: lib.handler, environment: { PYTHONPATH: /opt/lib }",
+            None,
+        ),
+        ("code: node, runtime: nodejs22.x, handler: src/index.handler", None),
+        (
+            "code: node, runtime: nodejs22.x, handler: src/index.nested.handler",
+            None,
+        ),
+        (
+            "code: node, runtime: nodejs22.x, handler: index.handler",
+            Some(
+                "2:50: the handler's module `index` is not in the code, where `index.js` was expected; invocations will \
+                 fail",
+            ),
+        ),
+        (
+            "code: node, runtime: nodejs22.x, handler: src/.handler",
+            Some(
+                "2:50: `src/.handler` names no function in a module; nodejs22.x expects a handler such as `index.handler`",
+            ),
+        ),
+        ("code: code.zip, runtime: nodejs22.x, handler: index.handler", None),
+        ("code: fn, runtime: provided.al2023, handler: whatever", None),
+    ];
+    for (keys, expected) in cases {
+        let folder = folder();
+        folder.put("python/pkg/__init__.py", "");
+        folder.put("python/pkg/sub.py", "");
+        folder.put("python/native.cpython-312-x86_64-linux-gnu.so", "");
+        let text = format!("functions:\n  f: {{ {keys} }}\n");
+        let loaded = folder.load(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let said: Vec<String> = loaded
+            .warnings
+            .iter()
+            .map(|it| format!("{}:{}: {}", it.place.line(), it.place.column(), it.message))
+            .filter(|it| !it.contains("is in no target group"))
+            .collect();
+        assert_eq!(said, Vec::from_iter(*expected), "{keys}");
+    }
+}
+
+#[test]
 fn forwarded_for() {
     let cases: &[(&str, &[&str])] = &[
         ("routing.http.xff_client_port.enabled: true", &[]),

@@ -39,6 +39,13 @@ impl Interest {
         all
     }
 
+    /// Whether `path` is one of the folders, or leads to one of the paths: other folders may have to be watched when it
+    /// came or went.
+    pub(super) fn leads_on(&self, path: &Path) -> bool {
+        let leads = self.paths.iter().any(|it| it != path && it.starts_with(path));
+        leads || self.folders.iter().any(|it| it == path)
+    }
+
     /// Whether something that happened to `path` may change what we read.
     pub(super) fn concerns(&self, path: &Path) -> bool {
         // The path itself, or a folder above it that came or went.

@@ -97,6 +97,68 @@ fn every_kind_of_change_is_told() {
     it.wait("the code was deleted");
 }
 
+/// The watches stand as long as they serve, and folders that come, go and move are followed.
+#[test]
+fn watches_are_renewed_only_when_folders_change() {
+    let mut it = Watched::new();
+    let stands = |it: &Watched| it.watcher.events.as_ref().unwrap().serve(&it.paths);
+    it.folder.put("code/lib/x.py", "b");
+    let new = it.folder.put("albacore.yaml.new", "b");
+    std::fs::rename(new, it.folder.path("albacore.yaml")).unwrap();
+    it.wait("files were written and renamed");
+    assert!(stands(&it));
+    it.watch_again();
+
+    let path = |name: &str| it.folder.path(name);
+    let (code, lib, other) = (path("code"), path("code/lib"), path("other"));
+    let (aside, current) = (path("aside"), path("current"));
+    let steps: [(&str, &dyn Fn()); 5] = [
+        ("a folder appeared", &|| std::fs::create_dir(code.join("new")).unwrap()),
+        ("a folder was renamed", &|| {
+            std::fs::rename(&lib, code.join("moved")).unwrap();
+        }),
+        ("another folder took the place", &|| {
+            std::fs::create_dir_all(other.join("lib")).unwrap();
+            std::fs::rename(&code, &aside).unwrap();
+            std::fs::rename(&other, &code).unwrap();
+        }),
+        ("the folder was made anew", &|| {
+            std::fs::remove_dir_all(&code).unwrap();
+            std::fs::create_dir_all(&lib).unwrap();
+        }),
+        ("a link took its place", &|| {
+            std::fs::remove_dir_all(&code).unwrap();
+            std::fs::create_dir_all(current.join("lib")).unwrap();
+            std::os::unix::fs::symlink(&current, &code).unwrap();
+        }),
+    ];
+    for (what, step) in steps {
+        step();
+        wait(&mut it.watcher, what);
+        let renewed = |it: &Watched| !it.watcher.events.as_ref().unwrap().serve(&it.paths);
+        // The event that a folder is concerned may come after the first one that something happened.
+        let end = Instant::now() + BOUND;
+        while !renewed(&it) && Instant::now() < end {
+            std::thread::yield_now();
+        }
+        assert!(renewed(&it), "{what}");
+        // Until they stand and nothing is left to tell.
+        while renewed(&it) {
+            assert_eq!(it.watcher.watch(&it.paths), None);
+            wait(&mut it.watcher, "new watches stand");
+        }
+        for name in ["code/new/y.py", "code/lib/y.py"] {
+            let path = it.folder.path(name);
+            if path.parent().unwrap().is_dir() {
+                std::fs::write(&path, what).unwrap();
+                wait(&mut it.watcher, name);
+            }
+        }
+        while it.watcher.changes.try_recv().is_ok() {}
+        assert_eq!(it.watcher.watch(&it.paths), None);
+    }
+}
+
 #[test]
 fn a_change_while_the_manifest_is_loaded_is_told_afterwards() {
     let mut it = Watched::new();
@@ -131,4 +193,27 @@ fn reading_is_no_change() {
     ] {
         assert_eq!(is_change(&kind), change, "{kind:?}");
     }
+}
+
+#[test]
+fn what_is_being_written_is_not_told_at_once() {
+    use notify::event::{DataChange, MetadataKind, RenameMode};
+    for (kind, writing) in [
+        (EventKind::Create(CreateKind::File), true),
+        (EventKind::Modify(ModifyKind::Data(DataChange::Any)), true),
+        (EventKind::Modify(ModifyKind::Any), true),
+        (EventKind::Access(AccessKind::Close(AccessMode::Write)), false),
+        (EventKind::Modify(ModifyKind::Name(RenameMode::To)), false),
+        (EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)), false),
+        (EventKind::Remove(RemoveKind::File), false),
+        (EventKind::Create(CreateKind::Folder), false),
+    ] {
+        assert_eq!(is_writing(&kind), writing, "{kind:?}");
+    }
+    // A file that stays open is told all the same, when its time is over.
+    let mut it = Watched::new();
+    let file = std::fs::File::create(it.folder.path("code/open.py")).unwrap();
+    it.wait("a file was begun");
+    drop(file);
+    it.wait("it was closed");
 }

@@ -3,6 +3,7 @@
 use super::{Commit, Reply};
 use crate::arn::{FunctionArn, TargetGroupArn};
 use crate::change::Change;
+use crate::elb::health_check::HealthCheck;
 use crate::elb::name::TargetGroupName;
 use crate::elb::target_group::{LambdaTargets, TargetGroup, TargetKind};
 use crate::ids::Owner;
@@ -19,6 +20,8 @@ pub struct CreateTargetGroup {
     pub name: TargetGroupName,
     /// `lambda.multi_value_headers.enabled`.
     pub multi_value_headers: bool,
+    /// How the health of its target is checked, if it is.
+    pub health_check: HealthCheck,
     /// Who may change it.
     pub owner: Owner,
 }
@@ -31,6 +34,7 @@ pub(super) fn create(state: &State, command: &CreateTargetGroup) -> Result<Commi
     let targets = TargetKind::Lambda(LambdaTargets {
         function: None,
         multi_value_headers: command.multi_value_headers,
+        health_check: command.health_check.clone(),
     });
     let group = TargetGroup {
         arn: command.arn.clone(),
@@ -47,15 +51,16 @@ pub(super) fn set_lambda_attributes(
     multi_value_headers: bool,
 ) -> Result<Commit, Refusal> {
     let group = existing(state, arn)?;
-    let TargetKind::Lambda(lambda) = &group.targets;
-    let targets = TargetKind::Lambda(LambdaTargets {
-        multi_value_headers,
-        ..lambda.clone()
-    });
-    Ok(put(TargetGroup {
-        targets,
-        ..TargetGroup::clone(group)
-    }))
+    Ok(with(group, |lambda| lambda.multi_value_headers = multi_value_headers))
+}
+
+pub(super) fn set_health_check(
+    state: &State,
+    arn: &TargetGroupArn,
+    health_check: &HealthCheck,
+) -> Result<Commit, Refusal> {
+    let group = existing(state, arn)?;
+    Ok(with(group, |lambda| lambda.health_check = health_check.clone()))
 }
 
 pub(super) fn register(state: &State, arn: &TargetGroupArn, function: &FunctionArn) -> Result<Commit, Refusal> {
@@ -70,16 +75,7 @@ pub(super) fn register(state: &State, arn: &TargetGroupArn, function: &FunctionA
             registered: registered.clone(),
         }
         .into()),
-        _ => {
-            let lambda = LambdaTargets {
-                function: Some(function.clone()),
-                ..lambda.clone()
-            };
-            Ok(put(TargetGroup {
-                targets: TargetKind::Lambda(lambda),
-                ..TargetGroup::clone(group)
-            }))
-        }
+        _ => Ok(with(group, |lambda| lambda.function = Some(function.clone()))),
     }
 }
 
@@ -89,14 +85,7 @@ pub(super) fn deregister(state: &State, arn: &TargetGroupArn, function: &Functio
     if lambda.function.as_ref() != Some(function) {
         return Ok(Commit::unchanged(Reply::TargetGroup(arn.clone())));
     }
-    let lambda = LambdaTargets {
-        function: None,
-        ..lambda.clone()
-    };
-    Ok(put(TargetGroup {
-        targets: TargetKind::Lambda(lambda),
-        ..TargetGroup::clone(group)
-    }))
+    Ok(with(group, |lambda| lambda.function = None))
 }
 
 pub(super) fn delete(state: &State, arn: &TargetGroupArn) -> Result<Commit, Refusal> {
@@ -105,6 +94,17 @@ pub(super) fn delete(state: &State, arn: &TargetGroupArn) -> Result<Commit, Refu
         return Err(TargetGroupRefusal::InUse(arn.clone()).into());
     }
     Ok(Commit::one(Change::DeleteTargetGroup(arn.clone()), Reply::Gone))
+}
+
+/// The group with something about its target changed.
+fn with(group: &TargetGroup, change: impl FnOnce(&mut LambdaTargets)) -> Commit {
+    let TargetKind::Lambda(lambda) = &group.targets;
+    let mut lambda = lambda.clone();
+    change(&mut lambda);
+    put(TargetGroup {
+        targets: TargetKind::Lambda(lambda),
+        ..group.clone()
+    })
 }
 
 fn put(group: TargetGroup) -> Commit {

@@ -2,6 +2,7 @@
 //!
 //! Only Lambda target groups exist so far; `instance` and `ip` arrive as further variants of [`TargetKind`].
 
+use super::health_check::HealthCheck;
 use super::name::TargetGroupName;
 use crate::arn::{FunctionArn, TargetGroupArn};
 use crate::ids::Owner;
@@ -27,10 +28,12 @@ pub enum TargetKind {
 }
 
 /// A Lambda target group. Source: ALB 3.1.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LambdaTargets {
     /// The registered function; none answers 503.
     pub function: Option<FunctionArn>,
     /// `lambda.multi_value_headers.enabled`: which form the event and the response have.
     pub multi_value_headers: bool,
+    /// How the function's health is checked, if it is.
+    pub health_check: HealthCheck,
 }

@@ -75,6 +75,7 @@ fn why_refused(view: &View<'_>, status: u16) -> String {
             format!("{} is not allowed", String::from_utf8_lossy(view.method()))
         }
         (_, 0) => "the request has no Host header".to_owned(),
+        (_, 1) => "the Host header names no host".to_owned(),
         (_, count) => format!("the request has {count} Host headers"),
     }
 }

@@ -1,6 +1,5 @@
 //! The event, written by hand into one buffer. Source: ALB 3.2.
 
-use crate::reply::HeaderLine;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
@@ -14,17 +13,27 @@ pub(crate) struct EventParts<'a> {
     pub(crate) path: &'a [u8],
     pub(crate) query: Option<&'a [u8]>,
     /// Header lines in the order they go on, names in any case.
-    pub(crate) headers: Vec<HeaderLine<'a>>,
+    pub(crate) headers: &'a [Line<'a>],
     pub(crate) body: &'a [u8],
 }
+
+/// A header line: name and value.
+pub(crate) type Line<'a> = (&'a [u8], &'a [u8]);
 
 /// Something in the request is not UTF-8; the answer is `LambdaBadRequest`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotUtf8;
 
+/// Bytes of an event beside the texts in it: its own keys, and quotes, colons and commas around each line.
+const OWN_BYTES: usize = 256;
+const LINE_BYTES: usize = 8;
+
 /// Appends the event to `out`.
-pub(crate) fn write(mut parts: EventParts<'_>, out: &mut Vec<u8>) -> Result<(), NotUtf8> {
-    out.reserve(512 + parts.body.len() * 4 / 3);
+pub(crate) fn write(parts: &EventParts<'_>, out: &mut Vec<u8>) -> Result<(), NotUtf8> {
+    let lines = parts.headers.iter();
+    let lines: usize = lines.map(|(name, value)| name.len() + value.len() + LINE_BYTES).sum();
+    let url = parts.path.len() + 2 * parts.query.map_or(0, <[u8]>::len);
+    out.reserve(OWN_BYTES + parts.target_group_arn.len() + url + lines + parts.body.len().div_ceil(3) * 4);
     out.extend_from_slice(b"{\"requestContext\":{\"elb\":{\"targetGroupArn\":");
     string(parts.target_group_arn.as_bytes(), out)?;
     out.extend_from_slice(b"}},\"httpMethod\":");
@@ -36,35 +45,15 @@ pub(crate) fn write(mut parts: EventParts<'_>, out: &mut Vec<u8>) -> Result<(), 
     } else {
         b",\"queryStringParameters\":"
     });
-    map(
-        &routing::parameters(parts.query.unwrap_or_default()).collect::<Vec<_>>(),
-        parts.multi_value,
-        out,
-    )?;
+    parameters(parts.query.unwrap_or_default(), parts.multi_value, out)?;
     out.extend_from_slice(if parts.multi_value {
         b",\"multiValueHeaders\":".as_slice()
     } else {
         b",\"headers\":"
     });
-    let raw = body_is_text(&parts.headers);
-    for (name, _) in &mut parts.headers {
-        if name.iter().any(u8::is_ascii_uppercase) {
-            name.to_mut().make_ascii_lowercase();
-        }
-    }
-    // Stable, so that lines of one name stay in their order.
-    parts.headers.sort_by(|(left, _), (right, _)| left.cmp(right));
-    map(
-        &parts
-            .headers
-            .iter()
-            .map(|(name, value)| (&**name, &**value))
-            .collect::<Vec<_>>(),
-        parts.multi_value,
-        out,
-    )?;
+    headers(parts.headers, parts.multi_value, out)?;
     out.extend_from_slice(b",\"body\":");
-    if parts.body.is_empty() || raw {
+    if parts.body.is_empty() || body_is_text(parts.headers) {
         string(parts.body, out)?;
         out.extend_from_slice(b",\"isBase64Encoded\":false}");
     } else {
@@ -78,33 +67,139 @@ pub(crate) fn write(mut parts: EventParts<'_>, out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-/// An object of strings (the last of equal keys wins) or of arrays of strings, keys in the order of their first
-/// occurrence.
-fn map(pairs: &[(&[u8], &[u8])], multi_value: bool, out: &mut Vec<u8>) -> Result<(), NotUtf8> {
+/// The headers by name, in lower case: of equal names the last value, or all of them in their order.
+fn headers(lines: &[Line<'_>], multi_value: bool, out: &mut Vec<u8>) -> Result<(), NotUtf8> {
+    let sorted = sorted(lines)?;
     out.push(b'{');
-    let mut first = true;
-    let mut values = Vec::new();
-    let mut groups = Groups::of(pairs);
-    for (at, (key, _)) in pairs.iter().enumerate() {
-        if !groups.values(pairs, at, &mut values) {
-            continue; // an earlier pair has the key and brought this value along
-        }
-        if !std::mem::take(&mut first) {
+    let same = |left: &Sorted, right: &Sorted| {
+        left.prefix() == right.prefix() && lines[left.at()].0.eq_ignore_ascii_case(lines[right.at()].0)
+    };
+    for (position, group) in sorted.chunk_by(same).enumerate() {
+        if position > 0 {
             out.push(b',');
         }
-        string(key, out)?;
+        if let Some(first) = group.first() {
+            lower_name(lines[first.at()].0, *first, out)?;
+        }
         out.push(b':');
-        if multi_value {
-            out.push(b'[');
-            for (position, value) in values.iter().enumerate() {
-                if position > 0 {
-                    out.push(b',');
-                }
-                string(value, out)?;
+        values(group.iter().map(|line| lines[line.at()].1), multi_value, out)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// Where the lines stand, by name; those of one name in their order.
+fn sorted(lines: &[Line<'_>]) -> Result<Vec<Sorted>, NotUtf8> {
+    if lines.len() > usize::from(u16::MAX) {
+        return Err(NotUtf8); // never so: a head is far too short for as many lines
+    }
+    let mut sorted: Vec<Sorted> = Vec::with_capacity(lines.len());
+    sorted.extend(lines.iter().enumerate().map(|(at, (name, _))| Sorted::new(name, at)));
+    sorted.sort_unstable();
+    // Names that begin alike and are longer than what was compared.
+    for alike in sorted.chunk_by_mut(|left, right| left.prefix() == right.prefix()) {
+        if alike.len() > 1 {
+            let rest = |line: &Sorted| lines[line.at()].0.iter().skip(PREFIX_BYTES).map(u8::to_ascii_lowercase);
+            alike.sort_by(|left, right| rest(left).cmp(rest(right)));
+        }
+    }
+    Ok(sorted)
+}
+
+/// The beginning of a line's name in lower case, and where the line stands: one number, so that sorting is cheap.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Sorted(u128);
+
+/// Bytes of a name that are in the number; the last two hold the place.
+const PREFIX_BYTES: usize = 14;
+
+impl Sorted {
+    fn new(name: &[u8], at: usize) -> Self {
+        let prefix = lower_prefix(name) & !u128::from(u16::MAX);
+        Self(prefix | (at & usize::from(u16::MAX)) as u128)
+    }
+
+    fn prefix(self) -> u128 {
+        self.0 >> 16
+    }
+
+    fn at(self) -> usize {
+        self.0 as usize & usize::from(u16::MAX)
+    }
+}
+
+/// The first 16 bytes in lower case, with zeros behind them, as a number that is ordered as they are.
+fn lower_prefix(name: &[u8]) -> u128 {
+    let (first, second) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        _ if name.len() >= 16 => {
+            let whole = name.first_chunk().map_or(0, |first| u128::from_be_bytes(*first));
+            ((whole >> 64) as u64, whole as u64)
+        }
+        // The two share bytes: those of the second are shifted out.
+        (Some(first), Some(last)) => {
+            let second = u64::from_be_bytes(*last).checked_shl(shift(16, name)).unwrap_or(0);
+            (u64::from_be_bytes(*first), second)
+        }
+        _ => {
+            let number = name.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+            (number.checked_shl(shift(8, name)).unwrap_or(0), 0)
+        }
+    };
+    u128::from(lower_word(first)) << 64 | u128::from(lower_word(second))
+}
+
+/// The bits from the end of the name to that of so many bytes.
+fn shift(bytes: usize, name: &[u8]) -> u32 {
+    8 * (bytes - name.len()) as u32
+}
+
+/// Eight bytes in lower case, all at once.
+fn lower_word(bytes: u64) -> u64 {
+    // In each byte: over Z, and from A on, as carries into its highest bit.
+    let low = bytes & (EACH * 0x7f);
+    let (over, from) = (low + EACH * u64::from(0x7f - b'Z'), low + EACH * u64::from(0x80 - b'A'));
+    let capitals = (over ^ from) & !bytes & (EACH * 0x80);
+    bytes | capitals >> 2
+}
+
+/// One in each byte of a word.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// The last value, or an array of all.
+fn values<'a>(values: impl Iterator<Item = &'a [u8]>, multi_value: bool, out: &mut Vec<u8>) -> Result<(), NotUtf8> {
+    if !multi_value {
+        return string(values.last().unwrap_or_default(), out);
+    }
+    out.push(b'[');
+    for (at, value) in values.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        string(value, out)?;
+    }
+    out.push(b']');
+    Ok(())
+}
+
+/// The query as an object of strings (the last of equal keys wins) or of arrays of strings, keys in the order of their
+/// first occurrence.
+fn parameters(query: &[u8], multi_value: bool, out: &mut Vec<u8>) -> Result<(), NotUtf8> {
+    out.push(b'{');
+    if !query.is_empty() {
+        let pairs: Vec<_> = routing::parameters(query).collect();
+        let mut first = true;
+        let mut of_key = Vec::new();
+        let mut groups = Groups::of(&pairs);
+        for (at, (key, _)) in pairs.iter().enumerate() {
+            if !groups.values(&pairs, at, &mut of_key) {
+                continue; // an earlier pair has the key and brought this value along
             }
-            out.push(b']');
-        } else {
-            string(values.last().copied().unwrap_or_default(), out)?;
+            if !std::mem::take(&mut first) {
+                out.push(b',');
+            }
+            string(key, out)?;
+            out.push(b':');
+            values(of_key.iter().copied(), multi_value, out)?;
         }
     }
     out.push(b'}');
@@ -160,7 +255,7 @@ impl<'a> Groups<'a> {
 }
 
 /// Whether the body goes into the event as it is: no `content-encoding`, and one of the listed media types.
-fn body_is_text(headers: &[HeaderLine<'_>]) -> bool {
+fn body_is_text(headers: &[Line<'_>]) -> bool {
     let mut text = false;
     for (name, value) in headers {
         if name.eq_ignore_ascii_case(b"content-encoding") {
@@ -187,10 +282,66 @@ fn is_text(content_type: &[u8]) -> bool {
 
 /// A JSON string of bytes that must be UTF-8.
 fn string(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), NotUtf8> {
-    std::str::from_utf8(bytes).map_err(|_| NotUtf8)?;
     out.push(b'"');
+    match is_plain(bytes) {
+        true => out.extend_from_slice(bytes),
+        false => escaped(bytes, out)?,
+    }
+    out.push(b'"');
+    Ok(())
+}
+
+/// As [`string`], in lower case; the beginning stands in the prefix already.
+fn lower_name(name: &[u8], line: Sorted, out: &mut Vec<u8>) -> Result<(), NotUtf8> {
+    out.push(b'"');
+    if !is_plain(name) {
+        escaped(&name.to_ascii_lowercase(), out)?;
+    } else {
+        let prefix = line.0.to_be_bytes();
+        match name.split_at_checked(PREFIX_BYTES) {
+            None => out.extend_from_slice(&prefix[..name.len()]),
+            Some((_, rest)) => {
+                out.extend_from_slice(&prefix[..PREFIX_BYTES]);
+                // Made lower while they are copied: what was just written is slow to read again.
+                out.extend(rest.iter().map(u8::to_ascii_lowercase));
+            }
+        }
+    }
+    out.push(b'"');
+    Ok(())
+}
+
+/// ASCII without anything to escape; looked at in words, because most strings are short.
+fn is_plain(bytes: &[u8]) -> bool {
+    let odd_byte = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\') | (byte >= 0x80);
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return !bytes.iter().fold(false, |odd, byte| odd | odd_byte(*byte));
+    };
+    let words = bytes.chunks_exact(8).filter_map(|word| word.first_chunk::<8>());
+    // The last word may look at bytes again that a word before it has seen.
+    let odd = words
+        .chain([last])
+        .fold(0, |odd, word| odd | odd_word(u64::from_le_bytes(*word)));
+    odd == 0
+}
+
+/// Not 0 when a byte of the word is a control character, `"`, `\`, or not ASCII. A byte above such a one may be taken for
+/// odd too, never the other way round.
+fn odd_word(word: u64) -> u64 {
+    let below = |word: u64, bound: u8| word.wrapping_sub(EACH * u64::from(bound)) & !word;
+    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    (below(word, b' ') | is(b'"') | is(b'\\') | word) & (EACH * 0x80)
+}
+
+fn escaped(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), NotUtf8> {
+    std::str::from_utf8(bytes).map_err(|_| NotUtf8)?;
     let mut clean = 0;
     for (at, byte) in bytes.iter().enumerate() {
+        if !ESCAPED[usize::from(*byte)] {
+            continue;
+        }
+        out.extend_from_slice(&bytes[clean..at]);
+        clean = at + 1;
         let escape: &[u8] = match byte {
             b'"' => b"\\\"",
             b'\\' => b"\\\\",
@@ -199,214 +350,30 @@ fn string(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), NotUtf8> {
             b'\t' => b"\\t",
             0x08 => b"\\b",
             0x0c => b"\\f",
-            0..=0x1f => b"\\u00",
-            _ => continue,
+            _ => {
+                out.extend_from_slice(b"\\u00");
+                crate::trace::push_hex(out, u64::from(*byte), 2);
+                continue;
+            }
         };
-        out.extend_from_slice(&bytes[clean..at]);
         out.extend_from_slice(escape);
-        if escape == b"\\u00" {
-            crate::trace::push_hex(out, u64::from(*byte), 2);
-        }
-        clean = at + 1;
     }
     out.extend_from_slice(&bytes[clean..]);
-    out.push(b'"');
     Ok(())
 }
 
+/// The bytes that a JSON string cannot hold as they are.
+const ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    let mut byte = 0;
+    while byte < b' ' {
+        escaped[byte as usize] = true;
+        byte += 1;
+    }
+    escaped[b'"' as usize] = true;
+    escaped[b'\\' as usize] = true;
+    escaped
+};
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    const ARN: &str = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/orders/0123456789abcdef";
-
-    fn written(multi_value: bool, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<String, NotUtf8> {
-        let (path, query) = match target.split_once('?') {
-            Some((path, query)) => (path, Some(query.as_bytes())),
-            None => (target, None),
-        };
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (name.as_bytes().into(), value.as_bytes().into()))
-            .collect();
-        let mut out = Vec::new();
-        write(
-            EventParts {
-                target_group_arn: ARN,
-                multi_value,
-                method: b"GET",
-                path: path.as_bytes(),
-                query,
-                headers,
-                body,
-            },
-            &mut out,
-        )?;
-        Ok(String::from_utf8(out).unwrap())
-    }
-
-    fn value(multi_value: bool, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Value {
-        serde_json::from_str(&written(multi_value, target, headers, body).unwrap()).unwrap()
-    }
-
-    // ALB-L-007: the order of the keys
-    // ALB-L-008: exactly one of the two forms
-    // ALB-L-009: the target group's ARN
-    #[test]
-    fn the_event_byte_for_byte() {
-        let headers = [("Host", "shop.example.net"), ("accept", "*/*")];
-        assert_eq!(
-            written(false, "/orders/7?q=a%20b&tag=y&tag=z", &headers, b"").unwrap(),
-            format!(
-                r#"{{"requestContext":{{"elb":{{"targetGroupArn":"{ARN}"}}}},"httpMethod":"GET","path":"/orders/7","queryStringParameters":{{"q":"a%20b","tag":"z"}},"headers":{{"accept":"*/*","host":"shop.example.net"}},"body":"","isBase64Encoded":false}}"#
-            )
-        );
-        assert_eq!(
-            written(true, "/orders/7?tag=y&tag=z", &headers, b"").unwrap(),
-            format!(
-                r#"{{"requestContext":{{"elb":{{"targetGroupArn":"{ARN}"}}}},"httpMethod":"GET","path":"/orders/7","multiValueQueryStringParameters":{{"tag":["y","z"]}},"multiValueHeaders":{{"accept":["*/*"],"host":["shop.example.net"]}},"body":"","isBase64Encoded":false}}"#
-            )
-        );
-    }
-
-    // ALB-L-010: header names are lower-case
-    // ALB-L-011: in single mode the last of repeated headers wins
-    // ALB-L-012: in multi mode repeated headers are an array in order
-    // ALB-L-013: one line with commas is one element
-    // ALB-L-069: Cookie lines are no exception
-    #[test]
-    fn repeated_headers() {
-        let headers = [("X-A", "1, 2"), ("Cookie", "a=1"), ("x-a", "3"), ("cookie", "b=2")];
-        assert_eq!(
-            value(false, "/", &headers, b"")["headers"],
-            json!({"cookie": "b=2", "x-a": "3"})
-        );
-        assert_eq!(
-            value(true, "/", &headers, b"")["multiValueHeaders"],
-            json!({"cookie": ["a=1", "b=2"], "x-a": ["1, 2", "3"]})
-        );
-    }
-
-    // ALB-L-014: in single mode the last of repeated keys wins
-    // ALB-L-015: in multi mode repeated keys are an array in order
-    // ALB-L-016: values are not decoded
-    // ALB-L-017: keys are not decoded
-    // ALB-L-018: a leading & makes no empty key
-    // ALB-L-019: no query is an empty object in both modes
-    #[test]
-    fn queries() {
-        let cases = [
-            ("/", json!({}), json!({})),
-            ("/?", json!({}), json!({})),
-            ("/?a=1&a=2", json!({"a": "2"}), json!({"a": ["1", "2"]})),
-            ("/?q=a%20b+c", json!({"q": "a%20b+c"}), json!({"q": ["a%20b+c"]})),
-            ("/?a%5B0%5D=1", json!({"a%5B0%5D": "1"}), json!({"a%5B0%5D": ["1"]})),
-            ("/?&a=1&&b", json!({"a": "1", "b": ""}), json!({"a": ["1"], "b": [""]})),
-            ("/?=x&a==", json!({"": "x", "a": "="}), json!({"": ["x"], "a": ["="]})),
-            (
-                "/?a;b=1&A=2",
-                json!({"a;b": "1", "A": "2"}),
-                json!({"a;b": ["1"], "A": ["2"]}),
-            ),
-        ];
-        for (target, single, multi) in cases {
-            assert_eq!(
-                value(false, target, &[], b"")["queryStringParameters"],
-                single,
-                "{target}"
-            );
-            assert_eq!(
-                value(true, target, &[], b"")["multiValueQueryStringParameters"],
-                multi,
-                "{target}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_thousand_keys_come_out_as_few_do() {
-        let query: Vec<_> = (0..1000).map(|at| format!("k{}={at}", at % 500)).collect();
-        let event = value(true, &format!("/?{}", query.join("&")), &[], b"");
-        let parameters = event["multiValueQueryStringParameters"].as_object().unwrap();
-        assert_eq!(parameters.len(), 500);
-        assert_eq!(parameters["k7"], json!(["7", "507"]));
-    }
-
-    // ALB-L-020: the path is not decoded
-    #[test]
-    fn the_path_is_raw() {
-        for path in ["/a%2Fb", "//a/../b/./", "/%zz\"\\"] {
-            assert_eq!(value(false, path, &[], b"")["path"], json!(path));
-        }
-    }
-
-    // ALB-L-026: an empty body is not base64, whatever the type
-    // ALB-L-027: application/json with a charset is raw
-    // ALB-L-028: text/csv is raw
-    // ALB-L-029: a form is base64
-    // ALB-L-030: application/vnd.api+json is base64
-    // ALB-L-031: no content type is base64
-    // ALB-L-032: gzip is base64
-    // ALB-L-033: even identity is base64
-    #[test]
-    fn bodies() {
-        let raw = |body: &str| (json!(body), json!(false));
-        let encoded = (json!("aGk="), json!(true));
-        type Headers<'a> = &'a [(&'a str, &'a str)];
-        let cases: &[(Headers<'_>, &[u8], _)] = &[
-            (&[("content-type", "image/png")], b"", raw("")),
-            (&[("Content-Type", "application/json; charset=utf-8")], b"hi", raw("hi")),
-            (&[("content-type", "text/csv")], b"a,\"b\"\n", raw("a,\"b\"\n")),
-            (&[("content-type", "TEXT/html")], b"\x01\x1f", raw("\u{1}\u{1f}")),
-            (&[("content-type", "application/xml")], b"hi", raw("hi")),
-            (
-                &[("content-type", "application/x-www-form-urlencoded")],
-                b"hi",
-                encoded.clone(),
-            ),
-            (&[("content-type", "application/vnd.api+json")], b"hi", encoded.clone()),
-            (&[], b"hi", encoded.clone()),
-            (
-                &[("content-type", "application/json"), ("content-encoding", "gzip")],
-                b"hi",
-                encoded.clone(),
-            ),
-            (
-                &[("content-type", "text/plain"), ("Content-Encoding", "identity")],
-                b"hi",
-                encoded.clone(),
-            ),
-            (&[("content-type", "text")], b"hi", encoded),
-        ];
-        for (headers, body, (text, base64)) in cases {
-            let event = value(false, "/", headers, body);
-            assert_eq!(
-                (&event["body"], &event["isBase64Encoded"]),
-                (text, base64),
-                "{headers:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_not_utf8_is_refused() {
-        assert_eq!(
-            written(false, "/", &[("content-type", "application/json")], b"\xff"),
-            Err(NotUtf8)
-        );
-        assert!(written(false, "/", &[("content-type", "image/png")], b"\xff").is_ok());
-        let mut out = Vec::new();
-        let headers = vec![(b"x".as_slice().into(), b"\xe4".as_slice().into())];
-        let parts = EventParts {
-            target_group_arn: ARN,
-            multi_value: false,
-            method: b"GET",
-            path: b"/",
-            query: None,
-            headers,
-            body: b"",
-        };
-        assert_eq!(write(parts, &mut out), Err(NotUtf8));
-    }
-}
+mod tests;

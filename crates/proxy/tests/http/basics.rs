@@ -126,6 +126,39 @@ fn refusals() {
     }
 }
 
+#[test]
+fn a_host_that_names_no_host_is_refused() {
+    let preserving = Setup::default().attribute("routing.http.preserve_host_header.enabled", "true");
+    for server in [Setup::default().start(), preserving.start()] {
+        for host in [
+            "a b", "a\tb", "\"a\"", "<a>", "a/b", "a?b", "a#b", "u@a", "a\\b", "a|b", "{a}", "`a`", "a^b",
+        ] {
+            let response = server.ask(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+            assert_eq!((response.status, response.body.len()), (400, 122), "{host}");
+        }
+        for host in [
+            "a",
+            "A_b.c:80",
+            "xn--bcher-kva.example",
+            "[::1]:8080",
+            "%41",
+            "a*b",
+            "a~b",
+            "",
+            "a,b",
+        ] {
+            let response = server.ask(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+            assert_eq!(response.status, 200, "{host}");
+        }
+        // The host of an absolute-form target is the one that counts.
+        assert_eq!(server.ask("GET http://a|b/ HTTP/1.1\r\nHost: a\r\n\r\n").status, 400);
+        assert_eq!(
+            server.ask("GET http://u:p@a/ HTTP/1.1\r\nHost: a b\r\n\r\n").status,
+            200
+        );
+    }
+}
+
 // ALB-H-006: 31 addresses are too many
 #[test]
 fn forwarded_for_is_bounded() {

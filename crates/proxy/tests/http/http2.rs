@@ -53,6 +53,91 @@ fn a_request_becomes_an_event() {
     assert_eq!((&*log[0][27], &*log[0][28]), ("-", "-"));
 }
 
+// ALB-L-012: in multi mode every header is an array
+// ALB-L-047: two Set-Cookie elements are two lines, over HTTP/2 too
+#[test]
+fn multi_mode() {
+    let server = Setup::lambda(true, echo()).with_tls().start();
+    run(async {
+        let (requests, _) = client(&server).await;
+        let request = Request::get("https://shop.example/?a=1&a=2")
+            .header("cookie", "a=1")
+            .header("x-custom", "one, two")
+            .header("cookie", "b=2")
+            .header("x-custom", "three")
+            .body(())
+            .unwrap();
+        let event = ask(&requests, request).await.unwrap().json();
+        assert_eq!(
+            event["multiValueQueryStringParameters"],
+            serde_json::json!({"a": ["1", "2"]})
+        );
+        let headers = &event["multiValueHeaders"];
+        assert_eq!(headers["cookie"], serde_json::json!(["a=1; b=2"]));
+        assert_eq!(headers["x-custom"], serde_json::json!(["one, two", "three"]));
+        assert_eq!(headers["host"], serde_json::json!(["shop.example:8080"]));
+        assert!(event.get("headers").is_none());
+    });
+    let document = r#"{"statusCode":200,"multiValueHeaders":{"Set-Cookie":["a=1; Path=/","b=2"]}}"#;
+    let server = Setup::lambda(true, answering(document)).with_tls().start();
+    run(async {
+        let (requests, _) = client(&server).await;
+        let answer = ask(&requests, get("/")).await.unwrap();
+        let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["a=1; Path=/", "b=2"]);
+    });
+}
+
+// A header map that is full must not end the connection: the lines are bounded before.
+#[test]
+fn very_many_headers_are_a_502() {
+    let names: Vec<_> = (0..40_000).map(|at| format!("\"x{at}\":\"\"")).collect();
+    let document: &'static str = format!("{{\"statusCode\":200,\"headers\":{{{}}}}}", names.join(",")).leak();
+    let long: &'static str = format!("{{\"statusCode\":200,\"headers\":{{\"{}\":\"\"}}}}", "x".repeat(70_000)).leak();
+    for document in [document, long] {
+        let server = Setup::lambda(false, answering(document)).with_tls().start();
+        run(async {
+            let (requests, _) = client(&server).await;
+            for _ in 0..2 {
+                assert_eq!(ask(&requests, get("/")).await.unwrap().status, 502);
+            }
+        });
+        assert_eq!(server.counter("albacore_proxy_panics_total"), 0.0);
+    }
+}
+
+// ALB-L-036: what is not UTF-8 is 400 over HTTP/2 too
+// ALB-L-071: base64 with line breaks is 502
+#[test]
+fn refusals_of_events_and_answers() {
+    let server = Setup::lambda(false, crate::played::parrot()).with_tls().start();
+    run(async {
+        let (requests, _) = client(&server).await;
+        let of_type = |content_type: &str| {
+            Request::post("https://shop.example/")
+                .header("content-type", content_type)
+                .body(())
+                .unwrap()
+        };
+        let answer = post(&requests, of_type("text/plain"), b"\xff".to_vec()).await.unwrap();
+        assert_eq!(answer.status, 400);
+        for document in [
+            r#"{"statusCode":200,"isBase64Encoded":true,"body":"aG\nk="}"#,
+            r#"{"statusCode":"200"}"#,
+            r#"{"statusCode":200,"headers":{"x":1}}"#,
+        ] {
+            let document = document.replace("\\n", "\n");
+            let answer = post(&requests, of_type("text/plain"), document.into_bytes())
+                .await
+                .unwrap();
+            assert_eq!((answer.status, answer.body.len()), (502, 122));
+        }
+    });
+    let log = server.log();
+    assert_eq!(&*log[0][24], "LambdaBadRequest");
+    assert!(log[1..].iter().all(|line| &*line[24] == "LambdaInvalidResponse"));
+}
+
 // ALB-H-048: HTTP/2 responses contain no connection header
 #[test]
 fn what_a_function_may_answer() {

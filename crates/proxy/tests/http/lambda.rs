@@ -1,6 +1,8 @@
 //! Function targets: the event, the answer, what goes wrong, groups with weights.
 
 mod answer;
+mod complaints;
 mod event;
 mod failure;
 mod groups;
+mod health;

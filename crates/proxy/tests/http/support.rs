@@ -10,6 +10,7 @@ use model::elb::action::redirect::{Redirect, RedirectParts, RedirectStatus};
 use model::elb::action::{Actions, Answer, ContentType, FixedResponse, Forward, WeightedTargetGroup};
 use model::elb::condition::pattern::PathPattern;
 use model::elb::condition::{Alternatives, Condition, Conditions};
+use model::elb::health_check::HealthCheck;
 use model::elb::listener::{ListenerAttributes, ListenerProtocol};
 use model::elb::load_balancer::{LoadBalancerAttributes, Scheme};
 use model::elb::name::{LoadBalancerName, TargetGroupName};
@@ -102,6 +103,8 @@ pub(crate) struct Setup {
     pub(crate) rules: Vec<(i64, Vec<Condition>, Transforms, Actions)>,
     /// Target groups by name; without a function when `None`.
     pub(crate) groups: Vec<(&'static str, bool, Option<&'static str>)>,
+    /// How the targets of all groups are checked.
+    pub(crate) health_check: HealthCheck,
     pub(crate) function: Function,
     pub(crate) limits: Limits,
     pub(crate) cores: usize,
@@ -120,6 +123,7 @@ impl Default for Setup {
             default: fixed(200, "default"),
             rules: Vec::new(),
             groups: Vec::new(),
+            health_check: HealthCheck::of_lambda(),
             function: answering(r#"{"statusCode":200}"#),
             limits: Limits::default(),
             cores: 1,
@@ -173,6 +177,7 @@ impl Setup {
                 arn: group_arn(name),
                 name: TargetGroupName::try_from(*name).unwrap(),
                 multi_value_headers: *multi_value_headers,
+                health_check: self.health_check.clone(),
                 owner: Owner::Manifest,
             }));
             if let Some(function) = function {

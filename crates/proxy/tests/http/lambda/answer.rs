@@ -261,6 +261,31 @@ fn headers_cannot_be_injected() {
     }
 }
 
+// Header lines are bounded as those of servers are: over it nothing of them reaches the client.
+#[test]
+fn header_lines_are_bounded() {
+    let server = document_server(false);
+    let of = |bytes: usize| {
+        // Two lines, each with its name, colon, blank and line end.
+        let (one, two) = ("x".repeat(16_000), "y".repeat(bytes - 16_000 - 2 * 5));
+        post(&format!(
+            r#"{{"statusCode":200,"headers":{{"a":"{one}","b":"{two}"}}}}"#
+        ))
+    };
+    assert_eq!(server.ask(&of(32 * 1024)).status, 200);
+    let refused = server.ask(&of(32 * 1024 + 1));
+    assert_eq!((refused.status, refused.header("b")), (502, None));
+    let verdict = server.requests().pop().unwrap().verdict.unwrap();
+    assert_eq!(verdict, "headers has 32769 bytes; ALB accepts up to 32768");
+}
+
+#[test]
+fn an_empty_content_type_is_none() {
+    let server = document_server(false);
+    let response = server.ask(&post(r#"{"statusCode":200,"headers":{"Content-Type":""}}"#));
+    assert_eq!(response.header("content-type"), Some("application/octet-stream"));
+}
+
 fn sized(bytes: usize) -> Function {
     Arc::new(move |_| {
         let before = r#"{"statusCode":200,"body":""#;

@@ -279,10 +279,11 @@ fn upgrades_are_refused() {
 fn what_is_not_utf8_is_not_delivered() {
     let seen = Seen::default();
     let server = Setup::lambda(false, seen.answering(r#"{"statusCode":200}"#)).start();
-    let requests: [&[u8]; 3] = [
+    let requests: [&[u8]; 4] = [
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n\"\xff\"",
         b"GET / HTTP/1.1\r\nHost: a\r\nX-Name: \xe4\r\n\r\n",
         b"GET /\xe4 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /?a=\xe4 HTTP/1.1\r\nHost: a\r\n\r\n",
     ];
     for request in requests {
         let mut client = server.connect();
@@ -290,9 +291,61 @@ fn what_is_not_utf8_is_not_delivered() {
         assert_eq!(client.response().status, 400);
     }
     assert_eq!(seen.count(), 0);
-    assert_eq!(server.counter("albacore_proxy_lambda_user_errors_total"), 3.0);
+    assert_eq!(server.counter("albacore_proxy_lambda_user_errors_total"), 4.0);
     let log = server.log();
     assert!(log.iter().all(|line| line[24] == "LambdaBadRequest"), "{log:?}");
+}
+
+// What is about this connection alone ends here.
+#[test]
+fn hop_by_hop_headers_are_not_in_the_event() {
+    for multi_value in [false, true] {
+        let server = Setup::lambda(multi_value, echo()).start();
+        let event = event_of(
+            &server,
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, x-own\r\nKeep-Alive: timeout=5\r\nProxy-Connection: x\r\n\
+             TE: trailers\r\nTrailer: x\r\nUpgrade: h2c\r\nX-Own: 1\r\n\r\n",
+        );
+        let member = if multi_value { "multiValueHeaders" } else { "headers" };
+        let names: Vec<_> = event[member].as_object().unwrap().keys().map(String::as_str).collect();
+        let ours = [
+            "x-amzn-trace-id",
+            "x-forwarded-for",
+            "x-forwarded-port",
+            "x-forwarded-proto",
+            "x-own",
+        ];
+        assert_eq!(names, [&["host"][..], &ours].concat());
+    }
+}
+
+// ALB-L-022: the port is the listener's, not the socket's and not what the client says
+#[test]
+fn a_client_does_not_choose_the_forwarded_headers() {
+    let server = Setup::lambda(false, echo()).start();
+    let event = event_of(
+        &server,
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Port: 1\r\nX-Forwarded-Proto: ftp\r\nX-Forwarded-Proto: x\r\n\r\n",
+    );
+    assert_eq!(event["headers"]["x-forwarded-port"], "8080");
+    assert_eq!(event["headers"]["x-forwarded-proto"], "http");
+}
+
+#[test]
+fn quotes_and_backslashes_arrive_as_they_are() {
+    let server = Setup::lambda(false, echo()).start();
+    let event = event_of(
+        &server,
+        "GET /\"a\\?b=\"c\\\" HTTP/1.1\r\nHost: a\r\nIf-None-Match: W/\"5\\\"\r\nX-Name: h\u{e9}\r\n\r\n",
+    );
+    assert_eq!(
+        (&event["path"], &event["queryStringParameters"]["b"]),
+        (&json!("/\"a\\"), &json!("\"c\\\""))
+    );
+    assert_eq!(
+        (&event["headers"]["if-none-match"], &event["headers"]["x-name"]),
+        (&json!("W/\"5\\\""), &json!("h\u{e9}"))
+    );
 }
 
 #[test]

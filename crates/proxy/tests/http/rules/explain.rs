@@ -326,7 +326,7 @@ fn refusals_say_what_is_wrong() {
     let long = "x".repeat(17_000);
     let addresses = "1,".repeat(31);
     let lines: Vec<_> = (0..5).map(|_| ("X-Long", &long[..16_000])).collect();
-    let cases: [Case<'_>; 10] = [
+    let cases: [Case<'_>; 11] = [
         ("TRACE", "/", &[], 405, "TRACE is not allowed"),
         ("CONNECT", "/", &[], 400, "CONNECT is not allowed"),
         (
@@ -336,6 +336,7 @@ fn refusals_say_what_is_wrong() {
             400,
             "the request has 2 Host headers",
         ),
+        ("GET", "/", &[("Host", "a b")], 400, "the Host header names no host"),
         (
             "GET",
             "/",

@@ -46,8 +46,10 @@ pub(super) async fn search(spawner: &Spawner, files: &RuntimeFiles) -> Vec<Inter
         });
     }
     let mut found: Vec<(usize, Interpreter)> = Vec::new();
-    for (position, answer) in asked.join_all().await {
-        found.extend(answer.map(|interpreter| (position, interpreter)));
+    while let Some(answer) = asked.join_next().await {
+        if let Ok((position, Some(interpreter))) = answer {
+            found.push((position, interpreter));
+        }
     }
     found.sort_by_key(|(position, _)| *position);
     let mut distinct: Vec<Interpreter> = Vec::new();

@@ -73,7 +73,7 @@ async fn hangs_time_out(world: World) {
     for mut function in [
         python(
             &world,
-            "import time\ndef handler(event, context):\n    while event:\n        time.sleep(1)\n    return 'fine'\n",
+            "import signal\ndef handler(event, context):\n    while event:\n        signal.pause()\n    return 'fine'\n",
         ),
         node(
             &world,
@@ -235,16 +235,15 @@ async fn threads_and_processes_left_behind(world: World) {
     let files: Files<'_> = &[(
         "app.py",
         "
-import os, subprocess, threading, time
+import os, signal, subprocess, threading
 def forever():
-    while True:
-        time.sleep(0.01)
+    threading.Event().wait()
 threading.Thread(target=forever, daemon=True).start()
 def handler(event, context):
     threading.Thread(target=forever, daemon=True).start()
     subprocess.Popen(['sleep', '1000'], start_new_session=True)
     if os.fork() == 0:
-        time.sleep(1000)
+        signal.pause()
     return threading.active_count() > 2
 ",
     )];

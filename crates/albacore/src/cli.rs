@@ -17,6 +17,9 @@ Examples:
   albacore check albacore.yaml         find every mistake without starting anything
   albacore explain GET http://localhost:8080/orders/7
                                        which rule matches, and the event the function would get
+  albacore invoke orders --payload '{\"id\": 7}'
+                                       run a function without a load balancer
+  albacore logs -f                     what all functions write, live
 
 Every flag can also be set by the variable that stands beside it in the help of its command.";
 
@@ -67,6 +70,12 @@ pub(crate) enum Command {
     /// Tell what would happen to a request: the rules tried, the action, the event
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
+    /// Run a function of the running albacore, as Lambda's Invoke does
+    #[command(after_help = INVOKE_EXAMPLES)]
+    Invoke(Box<Invoke>),
+    /// Show what functions wrote: START, END and REPORT of each invocation, and their own lines
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(Box<Logs>),
     /// Show how the running albacore is doing
     Status(Status),
     /// Show what this machine can do, and what of the manifest has no effect
@@ -95,6 +104,29 @@ Examples:
   albacore explain GET /orders/7 -H 'Host: api.example.com'      when there is one listener
   albacore explain POST http://localhost:8080/orders -d @order.json -H 'Content-Type: application/json'
   albacore explain GET http://localhost:8080/ --file albacore.yaml   without a running albacore";
+
+const INVOKE_EXAMPLES: &str = "\
+Examples:
+  albacore invoke orders                                    the payload is {}
+  albacore invoke orders --payload '{\"id\": 7}' --tail
+  albacore invoke orders --payload-file event.json
+  generate-event | albacore invoke orders --payload-file -  from standard input
+  albacore invoke orders --json | jq .request_id
+
+What the function answers goes to standard output, everything else to standard error. The exit status is
+  0  the function answered
+  1  the function failed: it raised an error, ended, or ran out of time
+  2  the function was not run: no albacore is running, no such function, a payload that is no JSON, throttled";
+
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  albacore logs                       the last 100 lines of all functions, each with its function's name
+  albacore logs orders -f             what this function writes, until Ctrl-C or until the server stops
+  albacore logs --since 10m --limit 1000
+  albacore logs orders --json | jq -r .message
+
+The log of a function stays after a stop, in the data folder: of each log group the last 256 MiB.
+The exit status is 0, or 1 when no albacore is running or no such function exists.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
@@ -128,6 +160,10 @@ pub(crate) struct Up {
     )]
     #[arg(help_heading = "Functions")]
     pub(crate) sandbox: SandboxChoice,
+    /// Refuse functions whose runtime names another version of Python or Node.js than this machine has; otherwise the
+    /// nearest version serves, with a warning
+    #[arg(long, env = "ALBACORE_STRICT_RUNTIMES", help_heading = "Functions")]
+    pub(crate) strict_runtimes: bool,
 }
 
 /// What all resources of a manifest share.
@@ -187,7 +223,7 @@ pub(crate) struct Sockets {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct Files {
-    /// Where albacore keeps its files: the local certificate authority, keys, the access log
+    /// Where albacore keeps its files: the local certificate authority, keys, the access log, what functions write
     #[arg(long, value_name = "FOLDER", default_value = ".albacore", env = "ALBACORE_DATA_DIR")]
     pub(crate) data_dir: PathBuf,
     /// Keep files in a temporary folder, and remove it at the end
@@ -255,6 +291,48 @@ pub(crate) struct ServerPlace {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Invoke {
+    /// Its name or ARN
+    #[arg(value_name = "FUNCTION")]
+    pub(crate) function: String,
+    /// The payload, a JSON document; - reads it from standard input. The default is {}
+    #[arg(short = 'p', long, value_name = "JSON", conflicts_with = "payload_file")]
+    pub(crate) payload: Option<String>,
+    /// Read the payload from this file; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) payload_file: Option<PathBuf>,
+    /// Print the end of the invocation's log, at most 4 KB, to standard error
+    #[arg(long)]
+    pub(crate) tail: bool,
+    /// What the function gets as its client context, a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub(crate) client_context: Option<String>,
+    #[command(flatten)]
+    pub(crate) server: ServerPlace,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// Only this function
+    #[arg(value_name = "FUNCTION")]
+    pub(crate) function: Option<String>,
+    /// Go on with what comes, until Ctrl-C or until the server stops
+    #[arg(short = 'f', long)]
+    pub(crate) follow: bool,
+    /// Only what is not older than this, for example 90s, 10m or 24h
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(crate) since: Option<Duration>,
+    /// At most this many events before the live ones; the default is 100, or with --since all, up to 10000
+    #[arg(long, value_name = "N", value_parser = values::events)]
+    pub(crate) limit: Option<usize>,
+    /// Begin each line with its time
+    #[arg(long)]
+    pub(crate) timestamps: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerPlace,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) server: ServerPlace,
@@ -305,7 +383,7 @@ mod tests {
     #[test]
     fn a_full_line_is_understood() {
         let line = "albacore up x.yaml --endpoint [::1]:0 --publish 80:8080 --publish 443:0 --cores 2 --drain 5s \
-                    --sandbox process --access-log off --json --log debug";
+                    --sandbox process --strict-runtimes --access-log off --json --log debug";
         let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
         assert!(cli.json);
         let Command::Up(up) = cli.command else {
@@ -315,12 +393,19 @@ mod tests {
             up.sockets.publish,
             ["80:8080".parse().unwrap(), "443:0".parse().unwrap()]
         );
-        assert_eq!((up.cores, up.drain), (Some(2), Duration::from_secs(5)));
+        assert_eq!(
+            (up.cores, up.drain, up.strict_runtimes),
+            (Some(2), Duration::from_secs(5), true)
+        );
         for bad in [
             "albacore",
             "albacore up --cores 0",
             "albacore up --publish 80",
             "albacore up --region EU",
+            "albacore invoke",
+            "albacore invoke f --payload 1 --payload-file x",
+            "albacore logs --since soon",
+            "albacore logs --limit 10001",
             "albacore x",
         ] {
             assert!(Cli::try_parse_from(bad.split_whitespace()).is_err(), "{bad}");

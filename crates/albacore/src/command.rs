@@ -3,6 +3,8 @@
 mod check;
 mod doctor;
 mod explain;
+mod invoke;
+mod logs;
 mod status;
 
 use crate::cli::{Cli, Command};
@@ -16,6 +18,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Up(args) => server::up(*args, cli.json),
         Command::Check(args) => check::run(&args, cli.json),
         Command::Explain(args) => explain::run(&args, cli.json),
+        Command::Invoke(args) => Ok(invoke::run(&args, cli.json)),
+        Command::Logs(args) => logs::run(&args, cli.json),
         Command::Status(args) => status::run(&args, cli.json),
         Command::Doctor(args) => doctor::run(&args, cli.json),
     }

@@ -7,6 +7,7 @@
 //! ca/           the local certificate authority, when one was needed
 //! access.log    unless it was told to stand elsewhere
 //! environments/ temporary folders of execution environments
+//! logs/         log groups: what functions write
 //! ```
 
 use anyhow::{Context, Result, bail};

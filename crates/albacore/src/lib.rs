@@ -38,11 +38,10 @@ pub fn run() -> ExitCode {
         }
     };
     telemetry::install(cli.log, cli.json);
-    match command::run(cli) {
-        Ok(code) => code,
-        Err(error) => {
-            output::error(&format!("albacore: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    let code = command::run(cli).unwrap_or_else(|error| {
+        output::error(&format!("albacore: {error:#}"));
+        ExitCode::FAILURE
+    });
+    telemetry::flush();
+    code
 }

@@ -14,6 +14,7 @@ mod difference;
 mod facts;
 mod function_log;
 mod listeners;
+mod log_groups;
 mod metrics;
 mod signals;
 mod start;
@@ -22,6 +23,7 @@ mod telling;
 use crate::cli::{SandboxChoice, Up};
 use crate::data_dir::DataDir;
 use crate::output::Notices;
+use crate::telemetry;
 use anyhow::{Context, Result, bail};
 use manifest::Watcher;
 use sandbox::Spawner;
@@ -34,6 +36,8 @@ use tracing::{error, warn};
 
 /// How long the last lines may take to reach a disk or a pipe.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same when nobody wants to wait.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long the spawner may take to end its processes; its own deadline is about 10 seconds.
 const SPAWNER_TIMEOUT: Duration = Duration::from_secs(12);
 /// How often certificates that are nearly over are looked for.
@@ -52,6 +56,7 @@ pub(crate) fn up(args: Up, json: bool) -> Result<ExitCode> {
     }
     raise_open_files();
     let spawner = Spawner::start(sandbox::Options::default()).context("execution environments cannot be made")?;
+    telemetry::write_behind(json).context("the thread for log lines cannot be started")?;
     let data_dir = if args.files.ephemeral {
         DataDir::ephemeral()?
     } else {
@@ -127,6 +132,7 @@ async fn stop(running: Running, signals: &mut Signals) -> ExitCode {
     tokio::select! {
         () = running.proxy.drain() => {}
         () = signals.stop() => {
+            running.function_log.close(LAST_WORDS_TIMEOUT).await;
             telling::stopped(running.notices, "stopped at once");
             return ExitCode::FAILURE;
         }

@@ -1,11 +1,17 @@
 //! Log lines on standard error: time, level, a fixed phrase, and values as fields.
 //!
 //! A subscriber of our own, because all it needs is events: no spans, no filters by target, and `--json` for machines.
+//!
+//! A server writes its lines on a thread of their own, because traffic must not wait for a terminal. When it is too far
+//! behind, lines are dropped, counted and told of. Commands write at once.
 
 use crate::cli::LogLevel;
+use observe::{Importance, QueueLimits, QueueReceiver, QueueSender, lossy_queue};
 use serde_json::{Map, Value};
 use std::fmt::{Debug, Write as _};
-use std::io::Write as _;
+use std::io::{self, Write};
+use std::sync::OnceLock;
+use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tracing::field::{Field, Visit};
@@ -21,6 +27,71 @@ pub(crate) fn install(level: LogLevel, json: bool) {
     };
     // Fails only when there is one already, as in a test that runs two servers.
     let _ = tracing::subscriber::set_global_default(lines);
+}
+
+/// The way to the thread, once there is one.
+static QUEUE: OnceLock<QueueSender> = OnceLock::new();
+
+const LIMITS: QueueLimits = QueueLimits {
+    bytes_max: 1024 * 1024,
+    reserved_bytes: 0,
+    pause: Duration::ZERO,
+};
+
+/// How long a flush waits. Longer than that, standard error is stuck, and so it stays.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Lines go through a thread from now on. A panic's message comes behind the lines before it.
+pub(crate) fn write_behind(json: bool) -> io::Result<()> {
+    let (sender, receiver) = lossy_queue(LIMITS);
+    let lost = sender.clone();
+    std::thread::Builder::new()
+        .name("telemetry".to_owned())
+        .spawn(move || write_all(receiver, &lost, json, &mut io::stderr()))?;
+    if QUEUE.set(sender).is_ok() {
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            flush();
+            tell(panic);
+        }));
+    }
+    Ok(())
+}
+
+/// Waits, with a bound, until the lines so far are written.
+pub(crate) fn flush() {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(FLUSH_TIMEOUT);
+    }
+}
+
+/// Lines that standard error was too slow for.
+pub(crate) fn lost() -> u64 {
+    QUEUE.get().map_or(0, QueueSender::lost)
+}
+
+/// What the thread does.
+fn write_all(mut queue: QueueReceiver, sender: &QueueSender, json: bool, out: &mut impl Write) {
+    let (mut batch, mut told) = (Vec::new(), 0);
+    while queue.next(&mut batch) {
+        let lost = sender.lost();
+        if lost > told {
+            let lines = Fields {
+                message: "log lines were dropped, because standard error was too slow".to_owned(),
+                others: vec![("lines", (lost - told).to_string())],
+            };
+            batch.extend_from_slice(lines.line(&now(), "WARN", json).as_bytes());
+            told = lost;
+        }
+        let _ = out.write_all(&batch); // whoever read it may have left
+    }
+}
+
+/// The time as lines have it.
+fn now() -> String {
+    let now = OffsetDateTime::now_utc();
+    let now = now.replace_microsecond(now.microsecond()).unwrap_or(now);
+    now.format(&Rfc3339).unwrap_or_default()
 }
 
 impl From<LogLevel> for LevelFilter {
@@ -50,13 +121,17 @@ impl Subscriber for Lines {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let now = OffsetDateTime::now_utc();
-        let now = now.replace_microsecond(now.microsecond()).unwrap_or(now);
-        let time = now.format(&Rfc3339).unwrap_or_default();
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let line = fields.line(&time, event.metadata().level().as_str(), self.json);
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        let line = fields.line(&now(), event.metadata().level().as_str(), self.json);
+        match QUEUE.get() {
+            Some(queue) => {
+                queue.push(&[line.as_bytes()], Importance::Usual);
+            }
+            None => {
+                let _ = io::stderr().lock().write_all(line.as_bytes());
+            }
+        }
     }
 
     fn new_span(&self, _span: &Attributes<'_>) -> Id {
@@ -151,6 +226,30 @@ mod tests {
         assert_eq!(
             fields(&[("a", "x\u{7}")]).line("T", "INFO", false),
             "T INFO  it happened a=x\u{fffd}\n"
+        );
+    }
+
+    #[test]
+    fn dropped_lines_are_told_of_once() {
+        let (sender, receiver) = lossy_queue(QueueLimits { bytes_max: 8, ..LIMITS });
+        for _ in 0..3 {
+            sender.push(&[b"12345\n"], Importance::Usual);
+        }
+        assert_eq!(sender.lost(), 2);
+        let writer = sender.clone();
+        let mut out = Vec::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| write_all(receiver, &writer, false, &mut out));
+            assert!(sender.flush(Duration::from_secs(20)));
+            sender.push(&[b"6\n"], Importance::Usual);
+            assert!(sender.close(Duration::from_secs(20)));
+        });
+        let out = String::from_utf8(out).unwrap();
+        let lines: Vec<_> = out.lines().collect();
+        assert_eq!((lines.len(), lines[0], lines[2]), (3, "12345", "6"), "{out}");
+        assert!(
+            lines[1].ends_with("because standard error was too slow lines=2"),
+            "{out}"
         );
     }
 

@@ -78,7 +78,7 @@ fn service(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A version 4 UUID, as AWS's request ids are. Without random numbers the one of only zeros.
-fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     let mut bytes = [0; 16];
     let random = getrandom::fill(&mut bytes).is_ok();
     if random {

@@ -7,6 +7,7 @@
 //! server     connections, deadlines, body limits
 //! door       who may speak to us at all: no web page may
 //! own_api    /_albacore/*
+//! lambda     the Invoke operation, so far behind /_albacore/ only
 //! aws        everything else
 //! ```
 //!
@@ -17,12 +18,16 @@ mod access_log_line;
 mod answer;
 mod aws;
 mod door;
+mod lambda;
 mod own_api;
 mod server;
 mod source;
 mod status;
 
+pub use lambda::PAYLOAD_BYTES_MAX;
 pub use own_api::PREFIX;
 pub use server::{BindError, INSTANCE_HEADER, Limits, Server};
 pub use source::{LoggedRequest, Question, Source};
-pub use status::{AccessLogStatus, FunctionStatus, ListenerStatus, LoadBalancerStatus, Status};
+pub use status::{
+    AccessLogStatus, FunctionStatus, ListenerStatus, LoadBalancerStatus, LogGroupsStatus, Status, TargetStatus,
+};

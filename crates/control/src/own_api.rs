@@ -7,16 +7,22 @@
 //! | `status` | [`crate::Status`] |
 //! | `metrics` | OpenMetrics text |
 //! | `requests?limit=` | the last requests, newest first, with the fields of the access log and a verdict |
+//! | `targets` | the targets of all target groups and their health, in AWS's words |
+//! | `logs?function=&group=&since=&limit=&follow=` | what functions wrote: a JSON document a line, the newest last, and live with `follow=true` |
+//! | `functions/{name}/invocations` | `POST` of a payload: as Lambda's Invoke answers |
 //! | `explain` | what would happen to a request: `GET ?method=&url=&header=Name:value&body=&client=`, or `POST` of [`Question`] |
 
+mod logs;
 mod query;
 
 use crate::answer::{self, Answer};
+use crate::server::{LongCalls, Payload, Shared};
 use crate::source::{Question, Source};
-use crate::{access_log_line, door};
+use crate::{access_log_line, door, lambda};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// What the paths of the own API begin with.
 pub const PREFIX: &str = "/_albacore/";
@@ -24,7 +30,18 @@ pub const PREFIX: &str = "/_albacore/";
 /// Requests that `requests` shows unless it is asked for another number.
 const REQUESTS_DEFAULT: usize = 100;
 
-const PATHS: [&str; 6] = ["explain", "health", "metrics", "ready", "requests", "status"];
+/// Every path; a word in braces stands for any.
+const PATHS: [&str; 9] = [
+    "explain",
+    "functions/{name}/invocations",
+    "health",
+    "logs",
+    "metrics",
+    "ready",
+    "requests",
+    "status",
+    "targets",
+];
 
 /// Whether a path belongs to the own API.
 pub(crate) fn owns(path: &str) -> bool {
@@ -32,11 +49,43 @@ pub(crate) fn owns(path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Answers one call. Its body is whole.
-pub(crate) async fn answer<S: Source>(source: &S, parts: &Parts, body: &[u8]) -> Answer {
+/// The function that a path invokes, as it is written there.
+pub(crate) fn invocation(path: &str) -> Option<String> {
+    let name = path.strip_prefix(PREFIX)?.strip_prefix("functions/")?;
+    let name = name.strip_suffix("/invocations")?;
+    // An ARN has no slash; one that is escaped is a part of a name that does not exist.
+    (!name.contains('/')).then(|| query::unescaped(name))
+}
+
+/// Answers a call to a path that [`invocation`] knows.
+pub(crate) async fn invoke<S: Source>(shared: &Shared<S>, parts: &Parts, function: &str, payload: Payload) -> Answer {
+    if parts.method != Method::POST {
+        return wrong_method();
+    }
     if let Err(refused) = door::check_write(&parts.method, &parts.headers) {
         return answer::refusal(refused.status, refused.message);
     }
+    let mut qualifier = None;
+    for (name, value) in query::pairs(parts.uri.query().unwrap_or_default()) {
+        match name.as_str() {
+            "Qualifier" => qualifier = Some(value),
+            _ => return answer::refusal(StatusCode::BAD_REQUEST, "the only parameter is Qualifier"),
+        }
+    }
+    lambda::invoke(&shared.source, function, qualifier.as_deref(), &parts.headers, payload).await
+}
+
+/// Answers any other call. Its body is whole.
+pub(crate) async fn answer<S: Source>(
+    shared: &Arc<Shared<S>>,
+    long_calls: &LongCalls,
+    parts: &Parts,
+    body: &[u8],
+) -> Answer {
+    if let Err(refused) = door::check_write(&parts.method, &parts.headers) {
+        return answer::refusal(refused.status, refused.message);
+    }
+    let source = &shared.source;
     let name = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     match (name, reads) {
@@ -44,21 +93,25 @@ pub(crate) async fn answer<S: Source>(source: &S, parts: &Parts, body: &[u8]) ->
         ("health", true) => answer::json(StatusCode::OK, &json!({ "status": "alive" })),
         ("ready", true) => ready(source),
         ("status", true) => answer::json(StatusCode::OK, &source.status()),
+        ("targets", true) => answer::json(StatusCode::OK, &json!({ "targets": source.status().targets })),
         ("metrics", true) => {
             let mut exposition = observe::Exposition::new();
             source.metrics(&mut exposition);
             answer::document(StatusCode::OK, observe::CONTENT_TYPE, exposition.into_text())
         }
         ("requests", true) => requests(source, parts.uri.query()).await,
-        _ if PATHS.contains(&name) => {
-            answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
-        }
+        ("logs", true) => logs::answer(shared, long_calls, parts.uri.query().unwrap_or_default()).await,
+        _ if PATHS.contains(&name) => wrong_method(),
         _ => {
             let paths: Vec<_> = PATHS.iter().map(|name| format!("{PREFIX}{name}")).collect();
             let document = json!({ "error": "there is nothing under this path", "paths": paths });
             answer::json(StatusCode::NOT_FOUND, &document)
         }
     }
+}
+
+fn wrong_method() -> Answer {
+    answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
 }
 
 fn ready<S: Source>(source: &S) -> Answer {

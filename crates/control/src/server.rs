@@ -2,10 +2,11 @@
 
 use crate::answer::{self, Answer};
 use crate::source::Source;
-use crate::{aws, door, own_api};
+use crate::{aws, door, lambda, own_api};
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
@@ -14,9 +15,11 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -31,14 +34,20 @@ pub struct Limits {
     pub connections_max: usize,
     /// Bytes of a request head. Default 64 KiB.
     pub head_bytes_max: usize,
-    /// Bytes of a request body. Default 4 MiB.
+    /// Bytes of a request body, but for a function's payload, which has Lambda's bound. Default 4 MiB.
     pub body_bytes_max: usize,
     /// How long a head may take, and how long a connection may be idle. Default 30 s.
     pub head_timeout: Duration,
-    /// How long reading a body and answering may take. Default 30 s.
+    /// How long reading a body and answering may take, and how long a follower of logs may take nothing. Default 30 s.
     pub request_timeout: Duration,
-    /// How long one connection may live, so that a client that does not read holds nothing for ever. Default 10 minutes.
+    /// How long an invocation may take instead, from the whole payload to the answer. Functions end by their own timeout,
+    /// of at most 15 minutes; this is for the case that they do not. Default 20 minutes.
+    pub invocation_timeout: Duration,
+    /// How long one connection may live, so that a client that does not read holds nothing for ever. Invocations and
+    /// followers of logs end before it does. Default 10 minutes.
     pub connection_lifetime: Duration,
+    /// Clients that follow logs at once; one more is refused. Default 16.
+    pub followers_max: usize,
 }
 
 impl Default for Limits {
@@ -49,7 +58,9 @@ impl Default for Limits {
             body_bytes_max: 4 * 1024 * 1024,
             head_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),
+            invocation_timeout: Duration::from_secs(20 * 60),
             connection_lifetime: Duration::from_secs(600),
+            followers_max: 16,
         }
     }
 }
@@ -85,11 +96,51 @@ pub struct Server<S> {
     shared: Arc<Shared<S>>,
 }
 
+/// What all connections share.
 #[derive(Debug)]
-struct Shared<S> {
-    source: S,
-    limits: Limits,
+pub(crate) struct Shared<S> {
+    pub(crate) source: S,
+    pub(crate) limits: Limits,
     instance: String,
+    /// No new requests are taken.
+    pub(crate) stopping: CancellationToken,
+    /// Places for followers of logs.
+    pub(crate) followers: Arc<Semaphore>,
+    /// Owns what runs beside connections.
+    pub(crate) tasks: TaskTracker,
+}
+
+/// Something on a connection that may take longer than the connection may live. Over when dropped.
+#[derive(Debug)]
+pub(crate) struct LongCall(LongCalls);
+
+/// How many of them one connection has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LongCalls(Arc<AtomicUsize>);
+
+impl LongCalls {
+    pub(crate) fn begin(&self) -> LongCall {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        LongCall(self.clone())
+    }
+
+    fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for LongCall {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The body of a request.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    Whole(Bytes),
+    /// It was larger than it may be.
+    TooLarge,
 }
 
 impl<S: Source> Server<S> {
@@ -117,6 +168,9 @@ impl<S: Source> Server<S> {
             source: source(bound),
             limits,
             instance,
+            stopping: CancellationToken::new(),
+            followers: Arc::new(Semaphore::new(limits.followers_max)),
+            tasks: TaskTracker::new(),
         };
         Ok(Self {
             listener,
@@ -159,14 +213,17 @@ impl<S: Source> Server<S> {
                 }
             }
         }
+        self.shared.stopping.cancel();
         connections.close();
         connections.wait().await;
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
     }
 }
 
 async fn serve_connection<S: Source>(shared: Arc<Shared<S>>, socket: TcpStream, stop: CancellationToken) {
-    let limits = shared.limits;
-    let service = service_fn(|request| respond(shared.clone(), request));
+    let (limits, long_calls) = (shared.limits, LongCalls::default());
+    let service = service_fn(|request| respond(shared.clone(), long_calls.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
@@ -174,9 +231,14 @@ async fn serve_connection<S: Source>(shared: Arc<Shared<S>>, socket: TcpStream, 
         .serve_connection(TokioIo::new(socket), service);
     let mut connection = std::pin::pin!(connection);
     let over = async {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(limits.connection_lifetime) => {}
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(limits.connection_lifetime) => {}
+            }
+            if !long_calls.is_any() {
+                return;
+            }
         }
     };
     let ended = tokio::select! {
@@ -191,44 +253,87 @@ async fn serve_connection<S: Source>(shared: Arc<Shared<S>>, socket: TcpStream, 
     }
 }
 
-async fn respond<S: Source>(shared: Arc<Shared<S>>, request: Request<Incoming>) -> Result<Answer, Infallible> {
-    let answered = tokio::time::timeout(shared.limits.request_timeout, route(&shared, request)).await;
-    let answer = answered.unwrap_or_else(|_| answer::refusal(StatusCode::REQUEST_TIMEOUT, "the request took too long"));
+async fn respond<S: Source>(
+    shared: Arc<Shared<S>>,
+    long_calls: LongCalls,
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    let answer = route(&shared, &long_calls, request).await;
     Ok(answer::with_header(answer, INSTANCE_HEADER, &shared.instance))
 }
 
-async fn route<S: Source>(shared: &Shared<S>, request: Request<Incoming>) -> Answer {
+async fn route<S: Source>(shared: &Arc<Shared<S>>, long_calls: &LongCalls, request: Request<Incoming>) -> Answer {
+    let too_long = || answer::refusal(StatusCode::REQUEST_TIMEOUT, "the request took too long");
     let (parts, body) = request.into_parts();
     if let Err(refused) = door::check(&parts.uri, &parts.headers) {
         return answer::refusal(refused.status, refused.message);
     }
-    let body = match whole(body, shared.limits.body_bytes_max).await {
-        Ok(body) => body,
-        Err(answer) => return *answer,
+    let limits = &shared.limits;
+    let invocation = own_api::invocation(parts.uri.path());
+    let bytes_max = match &invocation {
+        Some(_) => lambda::PAYLOAD_BYTES_MAX,
+        None => limits.body_bytes_max,
     };
+    let begun = Instant::now();
+    let payload = match timeout(limits.request_timeout, whole(body, bytes_max)).await {
+        Ok(Ok(payload)) => payload,
+        Ok(Err(answer)) => return *answer,
+        Err(_) => return too_long(),
+    };
+    if let Some(function) = invocation {
+        let _long = long_calls.begin();
+        let answering = own_api::invoke(shared, &parts, &function, payload);
+        return timeout(limits.invocation_timeout, answering)
+            .await
+            .unwrap_or_else(|_| too_long());
+    }
+    let Payload::Whole(body) = payload else {
+        let message = format!("the body is over {bytes_max} bytes");
+        return answer::refusal(StatusCode::PAYLOAD_TOO_LARGE, &message);
+    };
+    let left = limits.request_timeout.saturating_sub(begun.elapsed());
+    timeout(left, answered(shared, long_calls, &parts, &body))
+        .await
+        .unwrap_or_else(|_| too_long())
+}
+
+async fn answered<S: Source>(shared: &Arc<Shared<S>>, long_calls: &LongCalls, parts: &Parts, body: &[u8]) -> Answer {
     if own_api::owns(parts.uri.path()) {
-        own_api::answer(&shared.source, &parts, &body).await
+        own_api::answer(shared, long_calls, parts, body).await
     } else {
         aws::not_built(&parts.uri, &parts.headers)
     }
 }
 
-async fn whole<B>(body: B, bytes_max: usize) -> Result<Bytes, Box<Answer>>
+/// Reads a body. Of one that is too large as much again is thrown away: a client that still sends when it is answered
+/// would lose the answer.
+async fn whole<B>(mut body: B, bytes_max: usize) -> Result<Payload, Box<Answer>>
 where
-    B: Body<Data = Bytes>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body<Data = Bytes> + Unpin,
 {
-    match Limited::new(body, bytes_max).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let message = format!("the body is over {bytes_max} bytes");
-            Err(Box::new(answer::refusal(StatusCode::PAYLOAD_TOO_LARGE, &message)))
+    let mut bytes = Vec::new();
+    let mut seen = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            let message = "the body did not arrive whole";
+            return Err(Box::new(answer::refusal(StatusCode::BAD_REQUEST, message)));
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen <= bytes_max {
+            bytes.extend_from_slice(&data);
+        } else {
+            bytes = Vec::new();
+            if seen > bytes_max.saturating_mul(2) {
+                break;
+            }
         }
-        Err(_) => Err(Box::new(answer::refusal(
-            StatusCode::BAD_REQUEST,
-            "the body did not arrive whole",
-        ))),
     }
+    Ok(if seen > bytes_max {
+        Payload::TooLarge
+    } else {
+        Payload::Whole(bytes.into())
+    })
 }
 
 #[cfg(test)]

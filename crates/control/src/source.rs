@@ -1,10 +1,14 @@
 //! Where the own API has its facts from.
 
 use crate::status::Status;
-use observe::Exposition;
+use invoke::{Invocation, Invoked};
+use model::{Scope, State};
+use observe::{Exposition, LogGroupReader};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What the own API shows. The calls that are not futures return within milliseconds.
 pub trait Source: Send + Sync + 'static {
@@ -22,6 +26,18 @@ pub trait Source: Send + Sync + 'static {
 
     /// What would happen to a request, as a JSON document; or why there is no answer, for people.
     fn explain(&self, question: Question) -> Result<String, String>;
+
+    /// What users asked for.
+    fn state(&self) -> Arc<State>;
+
+    /// Where names without a region and an account stand.
+    fn scope(&self) -> &Scope;
+
+    /// Runs a function. Ends by itself, at the latest some time after the function's timeout.
+    fn invoke(&self, invocation: Invocation) -> impl Future<Output = Invoked> + Send;
+
+    /// What functions wrote, and a number that changes whenever there is more of it.
+    fn logs(&self) -> (LogGroupReader, watch::Receiver<u64>);
 }
 
 /// One finished request.

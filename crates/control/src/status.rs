@@ -35,8 +35,12 @@ pub struct Status {
     pub load_balancers: Vec<LoadBalancerStatus>,
     /// The functions.
     pub functions: Vec<FunctionStatus>,
+    /// The targets, as the load balancers see them.
+    pub targets: Vec<TargetStatus>,
     /// The access log; `None` when it is off.
     pub access_log: Option<AccessLogStatus>,
+    /// What functions write, on the disk.
+    pub log_groups: LogGroupsStatus,
 }
 
 /// One open listener.
@@ -88,6 +92,34 @@ pub struct FunctionStatus {
     pub errors: u64,
     /// Invocations that were throttled.
     pub throttles: u64,
+}
+
+/// One target of a target group. The words are AWS's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetStatus {
+    /// The ARN of the target group.
+    pub target_group: String,
+    /// The target's ARN.
+    pub target: String,
+    /// `TargetHealth.State`.
+    pub state: String,
+    /// `TargetHealth.Reason`.
+    pub reason: Option<String>,
+    /// `TargetHealth.Description`.
+    pub description: Option<String>,
+}
+
+/// The log groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGroupsStatus {
+    /// Their folder.
+    pub path: PathBuf,
+    /// Events in files so far.
+    pub events_written: u64,
+    /// Events that are in no file.
+    pub events_lost: u64,
+    /// What the system says, when events cannot be written at the moment.
+    pub error: Option<String>,
 }
 
 /// The access log.

@@ -67,6 +67,12 @@ pub(super) fn connections(text: &str) -> Result<usize, String> {
     within(text, 10_000_000)
 }
 
+/// How many log events are shown; the own API has the same bound.
+pub(super) fn events(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number <= 10_000);
+    number.ok_or_else(|| "expected 0 to 10000".to_owned())
+}
+
 fn within(text: &str, max: usize) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=max).contains(number));
     number.ok_or_else(|| format!("expected 1 to {max}"))

@@ -203,7 +203,7 @@ impl Findings {
         say(
             &mut text,
             "",
-            "functions run on provided.al2023 and provided.al2: their code is an executable",
+            "python3.* and nodejs* run on the nearest version; provided.* bring their own program",
         );
         let [soft, hard] = self
             .open_files

@@ -58,6 +58,16 @@ fn for_people(status: &Status) -> String {
             }
         }
     }
+    let logs = &status.log_groups;
+    let (path, written, lost) = (logs.path.display(), logs.events_written, logs.events_lost);
+    line(
+        &mut text,
+        "log groups",
+        format_args!("{path}, {written} events written, {lost} lost"),
+    );
+    if let Some(error) = &logs.error {
+        line(&mut text, "", format_args!("cannot be written: {error}"));
+    }
     for load_balancer in &status.load_balancers {
         let _ = write!(
             text,
@@ -72,6 +82,19 @@ fn for_people(status: &Status) -> String {
             let protocol = listener.protocol.to_uppercase();
             let _ = writeln!(text, "  {protocol}:{}  {}", listener.port, listener.url);
         }
+    }
+    for target in &status.targets {
+        let _ = write!(
+            text,
+            "\ntarget {} of target group {}\n  {}",
+            last_of(&target.target),
+            group_name(&target.target_group),
+            target.state
+        );
+        for more in [&target.reason, &target.description].into_iter().flatten() {
+            let _ = write!(text, ", {more}");
+        }
+        text.push('\n');
     }
     for function in &status.functions {
         let _ = write!(
@@ -92,6 +115,16 @@ fn for_people(status: &Status) -> String {
 
 fn line(text: &mut String, name: &str, value: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{name:<12} {value}"); // writing to a string cannot fail
+}
+
+/// The name in a function's ARN.
+fn last_of(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
+
+/// The name in the ARN of a target group, which ends in `targetgroup/{name}/{id}`.
+fn group_name(arn: &str) -> &str {
+    arn.rsplit('/').nth(1).unwrap_or(arn)
 }
 
 fn duration(secs: u64) -> String {

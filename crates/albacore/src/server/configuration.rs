@@ -6,8 +6,9 @@ use crate::issuer::LazyAuthority;
 use crate::plan::{Plan, Problem, Problems, chain};
 use crate::server::difference::Difference;
 use crate::server::facts::Progress;
+use functions::{Functions, RuntimeNotice};
 use manifest::Settings;
-use model::State;
+use model::{FunctionArn, State};
 use proxy::{ApplyError, Proxy};
 use std::error::Error;
 use std::path::PathBuf;
@@ -17,16 +18,26 @@ use store::Writer;
 use tokio::sync::watch;
 
 /// Before traffic is started.
-pub(super) struct Configuration<P = ()> {
+pub(super) struct Configuration<T = ()> {
     file: PathBuf,
     settings: Settings,
     issuer: Arc<LazyAuthority>,
     writer: Writer,
     state: watch::Receiver<Arc<State>>,
     progress: Progress,
-    proxy: P,
+    traffic: T,
     /// What was wrong at the last attempt.
     broken: Vec<Problem>,
+    /// What was told about runtimes, so that it is told once.
+    told: Vec<RuntimeNotice>,
+}
+
+/// Who serves what is configured.
+pub(super) struct Traffic {
+    pub(super) proxy: Proxy,
+    pub(super) functions: Functions,
+    /// Is another version of a language than a runtime names a mistake?
+    pub(super) strict_runtimes: bool,
 }
 
 /// What a reload did.
@@ -62,12 +73,13 @@ impl Configuration {
             writer,
             progress: Progress::new(state.clone()),
             state,
-            proxy: (),
+            traffic: (),
             broken: Vec::new(),
+            told: Vec::new(),
         }
     }
 
-    pub(super) fn with_proxy(self, proxy: Proxy) -> Configuration<Proxy> {
+    pub(super) fn with_traffic(self, traffic: Traffic) -> Configuration<Traffic> {
         let Self {
             file,
             settings,
@@ -75,8 +87,9 @@ impl Configuration {
             writer,
             state,
             progress,
-            proxy: (),
+            traffic: (),
             broken,
+            told,
         } = self;
         Configuration {
             file,
@@ -85,13 +98,14 @@ impl Configuration {
             writer,
             state,
             progress,
-            proxy,
+            traffic,
             broken,
+            told,
         }
     }
 }
 
-impl<P> Configuration<P> {
+impl<T> Configuration<T> {
     /// Reads the manifest and decides what it would change. Nothing happens.
     pub(super) async fn plan(&self) -> Result<Plan, Problems> {
         let (file, settings, issuer) = (self.file.clone(), self.settings.clone(), self.issuer.clone());
@@ -105,7 +119,7 @@ impl<P> Configuration<P> {
         self.progress.clone()
     }
 
-    async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problems> {
+    async fn off_thread<W: Send + 'static>(&self, work: impl FnOnce() -> W + Send + 'static) -> Result<W, Problems> {
         tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| self.failed(&error, Vec::new()))
@@ -121,10 +135,15 @@ impl<P> Configuration<P> {
     }
 }
 
-impl Configuration<Proxy> {
-    /// Finds out whether the planned state could be served. Nothing happens.
+impl Configuration<Traffic> {
+    /// Finds out whether the planned state could be served, and by which interpreters. Nothing happens.
     pub(super) async fn check(&self, plan: Plan) -> Result<Plan, Problems> {
-        let proxy = self.proxy.clone();
+        let plan = self.check_traffic(plan).await?;
+        self.check_runtimes(plan).await
+    }
+
+    async fn check_traffic(&self, plan: Plan) -> Result<Plan, Problems> {
+        let proxy = self.traffic.proxy.clone();
         let is_reload = self.progress.serves();
         self.off_thread(move || match proxy.check(&plan.state) {
             Ok(()) => Ok(plan),
@@ -143,9 +162,32 @@ impl Configuration<Proxy> {
         .await?
     }
 
+    /// What there is to say about runtimes is told once, or, where they are meant strictly, a mistake.
+    async fn check_runtimes(&self, mut plan: Plan) -> Result<Plan, Problems> {
+        let found = self.traffic.functions.runtime_notices(&plan.state).await;
+        let strict = self.traffic.strict_runtimes;
+        let is_told = |notice: &RuntimeNotice| strict || !self.told.contains(notice);
+        let problems: Vec<_> = found
+            .iter()
+            .filter(|notice| is_told(notice))
+            .map(|notice| {
+                let arn = FunctionArn::new(&self.settings.scope, notice.function.as_str());
+                let place = plan.loaded.desired.place_of(arn.as_str());
+                Problem::at(place, runtime_problem(notice, strict))
+            })
+            .collect();
+        if strict && !problems.is_empty() {
+            return Err(Problems::of(problems, plan.loaded));
+        }
+        plan.notices = problems;
+        plan.runtimes = found;
+        Ok(plan)
+    }
+
     /// Makes a plan real. Says what changed; `None` when nothing did.
     pub(super) async fn commit(&mut self, plan: Plan) -> Result<Option<Difference>, Problems> {
         let old = self.state.borrow().clone();
+        self.told = plan.runtimes;
         if !plan.batch.commands.is_empty() {
             let submitted = self.writer.submit(plan.batch.commands, plan.context).await;
             submitted.map_err(|error| self.failed(&error, plan.loaded.watched.clone()))?;
@@ -155,7 +197,7 @@ impl Configuration<Proxy> {
         if self.progress.is_current() {
             return Ok(None);
         }
-        let (proxy, state) = (self.proxy.clone(), new.clone());
+        let (proxy, state) = (self.traffic.proxy.clone(), new.clone());
         let applied = self.off_thread(move || proxy.apply(&state)).await?;
         applied.map_err(|error| self.failed(&error, plan.loaded.watched))?;
         self.progress.serve(new.revision);
@@ -180,12 +222,22 @@ impl Configuration<Proxy> {
     async fn follow(&mut self) -> Result<Applied, Problems> {
         let plan = self.plan().await?;
         let plan = self.check(plan).await?;
-        let (watched, warnings) = (plan.loaded.watched.clone(), plan.loaded.warnings.clone());
+        let (watched, warnings) = (plan.loaded.watched.clone(), plan.warnings());
         Ok(Applied {
             change: self.commit(plan).await?,
             mended: false,
             watched,
-            warnings: warnings.into_iter().map(Problem::from).collect(),
+            warnings,
         })
     }
+}
+
+/// What is told about the runtime of a function, with what can be done.
+fn runtime_problem(notice: &RuntimeNotice, strict: bool) -> String {
+    let RuntimeNotice { function, message, .. } = notice;
+    let rest = match strict {
+        true => "; or change `runtime`, or start without --strict-runtimes",
+        false => "",
+    };
+    format!("function {function}: {message}{rest}")
 }

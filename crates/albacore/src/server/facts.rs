@@ -1,15 +1,18 @@
 //! What the own API shows of a running server.
 
-use crate::server::function_log::Sink;
+use crate::server::function_log::FunctionLogView;
 use crate::server::{listeners, metrics};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{
-    AccessLogStatus, FunctionStatus, ListenerStatus, LoadBalancerStatus, LoggedRequest, Question, Source, Status,
+    AccessLogStatus, FunctionStatus, ListenerStatus, LoadBalancerStatus, LogGroupsStatus, LoggedRequest, Question,
+    Source, Status, TargetStatus,
 };
 use functions::Functions;
-use model::{Revision, State};
-use observe::{AccessLogMonitor, Exposition};
+use invoke::{Invocation, Invoked};
+use model::observed::TargetReport;
+use model::{Revision, Scope, State};
+use observe::{AccessLogMonitor, Exposition, LogGroupReader};
 use proxy::Proxy;
 use sandbox::Tier;
 use std::net::SocketAddr;
@@ -92,12 +95,13 @@ pub(super) struct Facts {
     pub(super) state: watch::Receiver<Arc<State>>,
     pub(super) progress: Progress,
     pub(super) access_log: Option<(PathBuf, AccessLogMonitor)>,
-    pub(super) function_log: Arc<Sink>,
+    pub(super) function_log: FunctionLogView,
     pub(super) begun: Instant,
     pub(super) endpoint: SocketAddr,
     pub(super) manifest: PathBuf,
     pub(super) data_dir: PathBuf,
     pub(super) tier: Tier,
+    pub(super) scope: Scope,
 }
 
 impl Source for Facts {
@@ -122,10 +126,12 @@ impl Source for Facts {
             listeners: self.listeners(&state),
             load_balancers: state.load_balancers().map(|it| load_balancer(it)).collect(),
             functions: self.functions(&state),
+            targets: self.proxy.targets().into_iter().map(target).collect(),
             access_log: self
                 .access_log
                 .as_ref()
                 .map(|(path, monitor)| access_log(path.clone(), monitor)),
+            log_groups: log_groups(&self.function_log),
         }
     }
 
@@ -135,7 +141,8 @@ impl Source for Facts {
         if let Some((_, monitor)) = &self.access_log {
             metrics::access_log(monitor, out);
         }
-        metrics::function_log(&self.function_log, out);
+        metrics::function_log(&self.function_log.sink, out);
+        metrics::log_groups(&self.function_log.groups, out);
         metrics::process(self.begun.elapsed(), self.progress.served(), out);
     }
 
@@ -160,6 +167,22 @@ impl Source for Facts {
         };
         let explanation = self.proxy.explain(&question).map_err(|error| error.to_string())?;
         serde_json::to_string(&explanation).map_err(|error| error.to_string())
+    }
+
+    fn state(&self) -> Arc<State> {
+        self.state.borrow().clone()
+    }
+
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    async fn invoke(&self, invocation: Invocation) -> Invoked {
+        self.functions.invoke(invocation).await
+    }
+
+    fn logs(&self) -> (LogGroupReader, watch::Receiver<u64>) {
+        (self.function_log.reader.clone(), self.function_log.changed.clone())
     }
 }
 
@@ -204,6 +227,25 @@ fn load_balancer(load_balancer: &model::elb::load_balancer::LoadBalancer) -> Loa
         arn: load_balancer.arn.to_string(),
         name: load_balancer.name.to_string(),
         dns_name: load_balancer.dns_name.clone(),
+    }
+}
+
+fn target(report: TargetReport) -> TargetStatus {
+    TargetStatus {
+        target_group: report.target_group.to_string(),
+        target: report.target.to_string(),
+        state: report.health.state.as_str().to_owned(),
+        reason: report.health.reason.map(str::to_owned),
+        description: report.health.description,
+    }
+}
+
+fn log_groups(log: &FunctionLogView) -> LogGroupsStatus {
+    LogGroupsStatus {
+        path: log.folder.clone(),
+        events_written: log.groups.written(),
+        events_lost: log.groups.lost_queue_full() + log.groups.lost_not_written(),
+        error: log.groups.error(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Metrics of the process, and of the rooms that only report numbers.
 
 use crate::server::function_log::Sink;
+use crate::telemetry;
 use model::observed::FunctionReport;
-use observe::{AccessLogMonitor, CounterFamily, Exposition, GaugeFamily};
+use observe::{AccessLogMonitor, CounterFamily, Exposition, GaugeFamily, LogGroupMonitor};
 use std::time::Duration;
 
 const BUILD: GaugeFamily<1> = GaugeFamily::new("albacore_build", "1, with the version as its label.", ["version"]);
@@ -40,6 +41,22 @@ const LOG_LINES_LOST: CounterFamily<0> = CounterFamily::new(
     [],
 );
 
+const LOG_EVENTS: CounterFamily<0> = CounterFamily::new(
+    "albacore_log_groups_events",
+    "Events of functions in log groups on the disk.",
+    [],
+);
+const LOG_EVENTS_LOST: CounterFamily<1> = CounterFamily::new(
+    "albacore_log_groups_events_lost",
+    "Events of functions that are in no log group, by reason: queue_full or not_written.",
+    ["reason"],
+);
+const TELEMETRY_LINES_LOST: CounterFamily<0> = CounterFamily::new(
+    "albacore_telemetry_lines_lost",
+    "Our own log lines that standard error was too slow for.",
+    [],
+);
+
 const LINES: CounterFamily<0> = CounterFamily::new("albacore_access_log_lines", "Lines in the access log.", []);
 const LINES_LOST: CounterFamily<1> = CounterFamily::new(
     "albacore_access_log_lines_lost",
@@ -52,6 +69,7 @@ pub(super) fn process(uptime: Duration, served_revision: u64, out: &mut Expositi
     out.gauge(&BUILD, [env!("CARGO_PKG_VERSION")], 1);
     out.gauge(&UPTIME, [], whole(uptime.as_secs()));
     out.gauge(&REVISION, [], whole(served_revision));
+    out.counter(&TELEMETRY_LINES_LOST, [], telemetry::lost());
 }
 
 pub(super) fn functions(reports: &[FunctionReport], out: &mut Exposition) {
@@ -72,6 +90,16 @@ pub(super) fn functions(reports: &[FunctionReport], out: &mut Exposition) {
 
 pub(super) fn function_log(sink: &Sink, out: &mut Exposition) {
     out.counter(&LOG_LINES_LOST, [], sink.lost());
+}
+
+pub(super) fn log_groups(monitor: &LogGroupMonitor, out: &mut Exposition) {
+    out.counter(&LOG_EVENTS, [], monitor.written());
+    for (reason, number) in [
+        ("queue_full", monitor.lost_queue_full()),
+        ("not_written", monitor.lost_not_written()),
+    ] {
+        out.counter(&LOG_EVENTS_LOST, [reason], number);
+    }
 }
 
 pub(super) fn access_log(monitor: &AccessLogMonitor, out: &mut Exposition) {

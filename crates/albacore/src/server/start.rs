@@ -4,9 +4,9 @@ use crate::cli::{Publish, Up};
 use crate::data_dir::{DataDir, Endpoint, new_instance};
 use crate::issuer::LazyAuthority;
 use crate::output::Notices;
-use crate::plan::{Plan, Problem};
+use crate::plan::Plan;
 use crate::server::access_log::AccessLogFile;
-use crate::server::configuration::{Applied, Broken, Configuration};
+use crate::server::configuration::{Applied, Broken, Configuration, Traffic};
 use crate::server::facts::{Facts, Progress};
 use crate::server::function_log::FunctionLog;
 use crate::server::{listeners, telling};
@@ -45,7 +45,7 @@ pub(super) struct Running {
     pub(super) access_log: Option<AccessLogFile>,
     pub(super) proxy: Proxy,
     pub(super) state: watch::Receiver<Arc<State>>,
-    pub(super) configuration: Configuration<Proxy>,
+    pub(super) configuration: Configuration<Traffic>,
     pub(super) progress: Progress,
     pub(super) endpoint: OpenEndpoint,
     /// Files whose change matters.
@@ -90,13 +90,19 @@ impl Start<'_> {
         };
         warn_of_unknown_ports(publish.keys(), &plan);
 
-        let function_log =
-            FunctionLog::start(notices.json).context("the thread for function logs cannot be started")?;
-        let options = functions::Options::new(self.data_dir.path().to_owned());
+        let function_log = FunctionLog::start(notices.json, self.data_dir.path())?;
+        let options = functions::Options {
+            strict_runtimes: args.strict_runtimes,
+            ..functions::Options::new(self.data_dir.path().to_owned())
+        };
         let functions = Functions::new(self.spawner.clone(), options, function_log.sink());
         let access_log = AccessLogFile::open(&args.files, self.data_dir.path())?;
         let proxy = self.proxy(publish, access_log.as_ref(), &functions, &state)?;
-        let mut configuration = configuration.with_proxy(proxy.clone());
+        let mut configuration = configuration.with_traffic(Traffic {
+            proxy: proxy.clone(),
+            functions: functions.clone(),
+            strict_runtimes: args.strict_runtimes,
+        });
         let plan = match configuration.check(plan).await {
             Ok(plan) => plan,
             Err(problems) => return Ok(telling::refused(notices, &args.file, &problems)),
@@ -109,16 +115,17 @@ impl Start<'_> {
             state: state.clone(),
             progress: progress.clone(),
             access_log: access_log.as_ref().map(|log| (log.path.clone(), log.log.monitor())),
-            function_log: function_log.sink(),
+            function_log: function_log.view(),
             begun: self.begun,
             endpoint,
             manifest: std::path::absolute(&args.file).unwrap_or_else(|_| args.file.clone()),
             data_dir: self.data_dir.path().to_owned(),
             tier: self.spawner.tier(),
+            scope: args.resources.settings().scope,
         };
         let limits = control::Limits::default();
         let server = Server::bind(args.sockets.endpoint, limits, instance.clone(), facts).await?;
-        let (warnings, watched) = (plan.loaded.warnings.clone(), plan.loaded.watched.clone());
+        let (warnings, watched) = (plan.warnings(), plan.loaded.watched.clone());
         if let Err(problems) = configuration.commit(plan).await {
             return Ok(telling::refused(notices, &args.file, &problems));
         }
@@ -128,7 +135,7 @@ impl Start<'_> {
 
         let current = state.borrow().clone();
         let opened = listeners::urls(&proxy, &current);
-        telling::warnings(notices, warnings.into_iter().map(Problem::from));
+        telling::warnings(notices, warnings.into_iter());
         telling::welcome(
             notices,
             &current,

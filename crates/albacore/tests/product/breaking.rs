@@ -116,7 +116,7 @@ fn with_fixed_response() -> Folder {
 }
 
 #[test]
-fn a_killed_spawner_fails_functions_and_nothing_else() {
+fn a_killed_spawner_costs_what_runs_and_is_started_again() {
     let folder = with_fixed_response();
     folder.make_pipe("gate");
     let mut server = folder.up(&[]);
@@ -131,22 +131,15 @@ fn a_killed_spawner_fails_functions_and_nothing_else() {
     Process::of(spawner).kill();
     assert_eq!(receive(slow).0, 502);
     function.ended();
-    server.logged("the spawner process has ended: functions are answered with 502 until albacore is started again");
-    assert_eq!(get(server.socket(8080), "/").0, 502);
-    assert_eq!(last_error(&server, "502"), "LambdaServiceException");
-    let (status, ready) = until("it is not ready", || {
-        Some(server.own_api("ready")).filter(|ready| ready.0 == 503)
-    });
-    assert!(
-        ready["reason"].as_str().unwrap().contains("spawner"),
-        "{status} {ready}"
-    );
-    folder
-        .run(&["status"])
-        .expect(0, "not ready: the spawner process has ended", "");
-    // What needs no function is served, and a stop is a stop.
+    server.logged("the spawner process has ended, and all functions with it; another one is started");
+    // The next request waits for the next spawner.
+    assert_eq!(get(server.socket(8080), "/").0, 200);
+    assert_eq!(server.own_api("ready").0, 200);
     assert_eq!(get(server.socket(8080), "/fixed"), (200, "here".to_owned()));
-    assert_eq!(children(server.pid()), []);
+    let [next] = children(server.pid())[..] else {
+        panic!("the server has one child again")
+    };
+    assert_ne!(next, spawner);
     server.signal(Signal::TERM);
     assert_eq!(server.exit_code(), Some(0));
 }

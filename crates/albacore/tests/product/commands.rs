@@ -50,7 +50,7 @@ fn the_readme_shows_what_is_said() {
     let readme = std::fs::read_to_string(repository("README.md")).unwrap();
     let folder = new_folder();
     std::fs::create_dir(folder.path("orders")).unwrap();
-    folder.write_program("orders/bootstrap", &readme_block(&readme, "python"));
+    folder.write("orders/app.py", &readme_block(&readme, "python"));
     let manifest = readme_block(&readme, "yaml");
     folder.write("albacore.yaml", &manifest);
     let good = folder.run(&["check"]);
@@ -193,6 +193,8 @@ fn status_shows_the_running_server() {
     let text = folder.run(&["status"]);
     text.expect(0, &format!("http://localhost:{}/", server.socket(8080).port()), "");
     text.expect(0, "function worker (provided.al2023)", "");
+    text.expect(0, "\ntarget worker of target group worker\n  unavailable", "");
+    text.expect(0, "/.albacore/logs, 0 events written, 0 lost", "");
     let json = folder.run(&["status", "--json"]).json();
     assert_eq!((&json["ready"], &json["revision"]), (&true.into(), &1.into()));
     // Found by its endpoint from anywhere else, too.
@@ -231,6 +233,14 @@ fn help_teaches_by_example() {
         (vec!["up", "--help"], "ALBACORE_DATA_DIR"),
         (vec!["check", "--help"], "albacore check --json deploy/albacore.yaml"),
         (vec!["explain", "--help"], "-d @order.json"),
+        (vec!["--help"], "albacore logs -f"),
+        (vec!["up", "--help"], "ALBACORE_STRICT_RUNTIMES"),
+        (
+            vec!["invoke", "--help"],
+            "albacore invoke orders --payload-file event.json",
+        ),
+        (vec!["invoke", "--help"], "1  the function failed"),
+        (vec!["logs", "--help"], "albacore logs --since 10m --limit 1000"),
     ] {
         folder.run(&args).expect(0, example, "");
     }

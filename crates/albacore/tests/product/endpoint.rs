@@ -57,6 +57,8 @@ fn every_path_of_the_own_api_answers() {
         "metrics",
         "requests?limit=5",
         "explain?url=/",
+        "targets",
+        "logs?limit=5",
     ] {
         assert_eq!(server.own_api(name).0, 200, "{name}");
     }
@@ -66,6 +68,13 @@ fn every_path_of_the_own_api_answers() {
         (&function["name"], &function["invocations"]),
         (&"worker".into(), &1.into()),
         "{status}"
+    );
+    let (_, targets) = server.own_api("targets");
+    let target = &targets["targets"][0];
+    assert_eq!(target["state"], "unavailable", "{targets}");
+    assert_eq!(
+        target["target"],
+        "arn:aws:lambda:us-east-1:000000000000:function:worker"
     );
     assert_eq!(status["pid"], server.pid().as_raw_nonzero().get());
     assert_eq!(server.own_api("other").0, 404);

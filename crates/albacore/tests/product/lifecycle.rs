@@ -17,10 +17,10 @@ fn the_hello_example_answers_and_logs() {
         server.socket(8080),
         "GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     ));
-    assert_eq!(answer, (200, "<h1>Hello from Lambda!</h1>\n".to_owned()));
+    assert_eq!(answer, (200, "<h1>Hello from Lambda!</h1>".to_owned()));
     let line = server.log_line("serving");
     assert_eq!(
-        (&line["function"], &line["line"]),
+        (&line["function"], &line["message"]),
         (&"hello".into(), &"serving GET /a".into())
     );
 

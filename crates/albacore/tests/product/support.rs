@@ -64,7 +64,10 @@ pub(crate) fn worker(server: &Server) -> (String, Pid) {
 /// The process of the function that says in this line that it waits.
 #[track_caller]
 pub(crate) fn function_of(line: &Value) -> Process {
-    let pid = line["line"].as_str().and_then(|line| line.split(' ').nth(1)).unwrap();
+    let pid = line["message"]
+        .as_str()
+        .and_then(|line| line.split(' ').nth(1))
+        .unwrap();
     Process::of(Pid::from_raw(pid.parse().unwrap()).unwrap())
 }
 

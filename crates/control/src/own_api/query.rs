@@ -44,6 +44,11 @@ pub(super) fn question(query: &str) -> Result<Question, String> {
     Ok(question)
 }
 
+/// Takes `%XX` back, in a path.
+pub(super) fn unescaped(text: &str) -> String {
+    decoded(&text.replace('+', "%2B"))
+}
+
 /// Takes `%XX` and `+` back. Anything else stays, a lone `%` too.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());

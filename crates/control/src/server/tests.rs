@@ -1,13 +1,105 @@
+mod invoke_calls;
+mod log_calls;
+
 use super::*;
-use crate::{LoggedRequest, Question, Status};
-use observe::{Exposition, GaugeFamily};
+use crate::{LogGroupsStatus, LoggedRequest, Question, Status, TargetStatus};
+use invoke::{Invocation, InvokeOutcome, Invoked};
+use model::lambda::function::{
+    Code, CodeLocation, Environment, Function, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
+};
+use model::lambda::logging::{LogGroupName, Logging};
+use model::lambda::runtime::Runtime;
+use model::{AccountId, Change, FunctionArn, Owner, Region, Scope, State};
+use observe::{Exposition, GaugeFamily, LogGroupLimits, LogGroupReader, LogGroups};
 use serde_json::Value;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
 
 struct Facts {
     ready: bool,
     endpoint: SocketAddr,
+    scope: Scope,
+    state: Arc<State>,
+    /// How every invocation ends; `None` never.
+    outcome: Option<InvokeOutcome>,
+    /// What was invoked.
+    invoked: Arc<Mutex<Vec<Invocation>>>,
+    logs: Arc<Logs>,
+}
+
+/// Log groups in a folder that goes away.
+struct Logs {
+    folder: PathBuf,
+    groups: LogGroups,
+}
+
+impl Logs {
+    fn new() -> Arc<Self> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("albacore-control-{}-{number}", std::process::id()));
+        let groups = LogGroups::open(&folder, LogGroupLimits::default(), |_| {}).unwrap();
+        Arc::new(Self { folder, groups })
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn function(scope: &Scope, name: &str, group: Option<&str>, concurrency: Option<u32>) -> Function {
+    Function {
+        arn: FunctionArn::new(scope, name),
+        name: FunctionName::try_from(name).unwrap(),
+        configuration: FunctionConfiguration {
+            runtime: Runtime::ProvidedAl2023,
+            handler: "bootstrap".to_owned(),
+            timeout: FunctionTimeout::default(),
+            memory: FunctionMemory::default(),
+            environment: Environment::default(),
+            concurrency,
+            logging: Logging {
+                group: group.map(|group| LogGroupName::try_from(group).unwrap()),
+                ..Logging::default()
+            },
+        },
+        code: Code {
+            location: CodeLocation::Folder(PathBuf::from("/code")),
+            revision: "1".into(),
+        },
+        owner: Owner::Manifest,
+    }
+}
+
+impl Facts {
+    /// Two functions: `orders`, and `users`, whose log group is `/shop`.
+    fn new(ready: bool, endpoint: SocketAddr) -> Self {
+        let scope = Scope {
+            region: Region::try_from("eu-west-1").unwrap(),
+            account: AccountId::try_from("111122223333").unwrap(),
+        };
+        let mut state = State::default();
+        for function in [
+            function(&scope, "orders", None, None),
+            function(&scope, "users", Some("/shop"), Some(1)),
+        ] {
+            state.apply(&Change::PutFunction(Arc::new(function)));
+        }
+        Self {
+            ready,
+            endpoint,
+            scope,
+            state: Arc::new(state),
+            outcome: Some(InvokeOutcome::Buffered(Bytes::from_static(b"{\"n\":2}"))),
+            invoked: Arc::default(),
+            logs: Logs::new(),
+        }
+    }
 }
 
 const PROBE: GaugeFamily<0> = GaugeFamily::new("albacore_probe", "A number.", []);
@@ -33,7 +125,20 @@ impl Source for Facts {
             listeners: vec![],
             load_balancers: vec![],
             functions: vec![],
+            targets: vec![TargetStatus {
+                target_group: "arn:tg".to_owned(),
+                target: "arn:f".to_owned(),
+                state: "unavailable".to_owned(),
+                reason: Some("Target.HealthCheckDisabled".to_owned()),
+                description: None,
+            }],
             access_log: None,
+            log_groups: LogGroupsStatus {
+                path: self.logs.folder.clone(),
+                events_written: 0,
+                events_lost: 0,
+                error: None,
+            },
         }
     }
 
@@ -56,13 +161,44 @@ impl Source for Facts {
             url => Ok(format!("{{\"method\":\"{}\",\"url\":\"{url}\"}}", question.method)),
         }
     }
+
+    fn state(&self) -> Arc<State> {
+        self.state.clone()
+    }
+
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    async fn invoke(&self, invocation: Invocation) -> Invoked {
+        let log_tail = invocation.log_tail.then(|| Bytes::from_static(b"START\nREPORT\n"));
+        self.invoked.lock().unwrap().push(invocation);
+        let Some(outcome) = self.outcome.clone() else {
+            return std::future::pending().await;
+        };
+        Invoked {
+            request_id: Some("7f0c1b4e-0000-4000-8000-000000000001".to_owned()),
+            outcome,
+            log_tail,
+        }
+    }
+
+    fn logs(&self) -> (LogGroupReader, watch::Receiver<u64>) {
+        (self.logs.groups.reader(), self.logs.groups.changed())
+    }
 }
 
 async fn with_server<T>(limits: Limits, ready: bool, client: impl AsyncFnOnce(SocketAddr) -> T) -> T {
+    with_facts(limits, |endpoint| Facts::new(ready, endpoint), client).await
+}
+
+async fn with_facts<T>(
+    limits: Limits,
+    facts: impl FnOnce(SocketAddr) -> Facts,
+    client: impl AsyncFnOnce(SocketAddr) -> T,
+) -> T {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let server = Server::bind(address, limits, "0123".to_owned(), |endpoint| Facts { ready, endpoint })
-        .await
-        .unwrap();
+    let server = Server::bind(address, limits, "0123".to_owned(), facts).await.unwrap();
     let (address, stop) = (server.address(), CancellationToken::new());
     let serving = server.serve(stop.clone());
     let talking = async {
@@ -115,6 +251,8 @@ async fn the_own_api_answers() {
             metrics.as_str().unwrap().ends_with("albacore_probe 1\n# EOF\n"),
             "{metrics}"
         );
+        let (_, targets) = get(address, "/_albacore/targets").await;
+        assert_eq!(targets["targets"][0]["reason"], "Target.HealthCheckDisabled");
         let (status, answer) = get(address, "/_albacore/explain?url=/a&method=PUT").await;
         assert_eq!((status, &answer["method"]), (200, &"PUT".into()));
         let (status, answer) = get(address, "/_albacore/explain?url=/no").await;
@@ -124,7 +262,7 @@ async fn the_own_api_answers() {
             let (status, answer) = get(address, path).await;
             assert_eq!(
                 (status, answer["paths"].as_array().map(Vec::len)),
-                (404, Some(6)),
+                (404, Some(9)),
                 "{path}"
             );
         }
@@ -289,9 +427,8 @@ async fn connections_are_bounded_and_the_next_one_waits() {
 async fn only_loopback_may_be_opened() {
     let open = async |address: &str| {
         let address = address.parse().unwrap();
-        Server::bind(address, Limits::default(), String::new(), |endpoint| Facts {
-            ready: true,
-            endpoint,
+        Server::bind(address, Limits::default(), String::new(), |endpoint| {
+            Facts::new(true, endpoint)
         })
         .await
         .map(drop)

@@ -1,0 +1,225 @@
+//! The Invoke operation of Lambda: a request becomes an invocation, and how it ended an answer. Source: Lambda 5.
+
+mod error;
+mod name;
+
+use crate::answer::{self, Answer};
+use crate::source::Source;
+use crate::{aws, server};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use error::LambdaError;
+use hyper::StatusCode;
+use hyper::header::HeaderMap;
+use invoke::{Invocation, InvokeOutcome, InvokeRefusal, Invoked};
+use model::lambda::function::Function;
+use name::Reference;
+use serde::de::IgnoredAny;
+use server::Payload;
+use std::fmt::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The largest payload of a synchronous invocation, in bytes. Source: Lambda 5.1.
+pub const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// The largest client context, in bytes of base64. Source: Lambda 5.1.
+const CLIENT_CONTEXT_BYTES_MAX: usize = 3583;
+
+/// A payload of nothing reaches the function as this. Source: Lambda 5.1.
+const EMPTY: &[u8] = b"{}";
+
+/// Invokes a function and waits for it. `name` may be a name or an ARN, as a client wrote it.
+pub(crate) async fn invoke<S: Source>(
+    source: &S,
+    name: &str,
+    qualifier: Option<&str>,
+    headers: &HeaderMap,
+    payload: Payload,
+) -> Answer {
+    let call = match Call::read(source, name, qualifier, headers, payload) {
+        Ok(call) => call,
+        Err(error) => return error.answer(&aws::request_id()),
+    };
+    if call.is_dry_run {
+        let answer = answer::document(StatusCode::NO_CONTENT, "application/json", Bytes::new());
+        return answer::with_header(answer, "x-amzn-requestid", &aws::request_id());
+    }
+    let trace_id = call.invocation.trace_id.clone().unwrap_or_default();
+    let invoked = source.invoke(call.invocation).await;
+    answer(invoked, &call.function, &trace_id)
+}
+
+/// A call that may run.
+#[derive(Debug)]
+struct Call {
+    function: std::sync::Arc<Function>,
+    invocation: Invocation,
+    is_dry_run: bool,
+}
+
+impl Call {
+    /// Everything that can be wrong, in the order of Lambda 5.4.
+    fn read<S: Source>(
+        source: &S,
+        name: &str,
+        qualifier: Option<&str>,
+        headers: &HeaderMap,
+        payload: Payload,
+    ) -> Result<Self, LambdaError> {
+        let reference = Reference::read(name, qualifier, source.scope())?;
+        let arn = reference.arn(source.scope());
+        let state = source.state();
+        let function = state.function(&arn).filter(|_| reference.is_latest());
+        let function = function.ok_or_else(|| LambdaError::not_found(&arn, reference.qualifier()))?;
+        let Payload::Whole(payload) = payload else {
+            return Err(LambdaError::too_large());
+        };
+        let payload = match payload.is_empty() {
+            true => Bytes::from_static(EMPTY),
+            false => payload,
+        };
+        check_json(&payload).map_err(|parser| LambdaError::not_json(&parser))?;
+        let is_dry_run = match text(headers, "x-amz-invocation-type")? {
+            None | Some("RequestResponse") => false,
+            Some("DryRun") => true,
+            Some("Event") => {
+                return Err(LambdaError::not_built(
+                    "asynchronous invocations (Event) are not built yet",
+                ));
+            }
+            Some(other) => {
+                return Err(LambdaError::not_in_set(
+                    other,
+                    "invocationType",
+                    "[Event, RequestResponse, DryRun]",
+                ));
+            }
+        };
+        let log_tail = match text(headers, "x-amz-log-type")? {
+            None | Some("None") => false,
+            Some("Tail") => true,
+            Some(other) => return Err(LambdaError::not_in_set(other, "logType", "[None, Tail]")),
+        };
+        if text(headers, "x-amzn-requestid")?.is_some_and(|id| !is_uuid(id)) {
+            return Err(LambdaError::invalid_content("The request id is no UUID"));
+        }
+        let client_context = text(headers, "x-amz-client-context")?.map(client_context).transpose()?;
+        let trace_id = text(headers, "x-amzn-trace-id")?.map_or_else(fresh_trace_id, str::to_owned);
+        Ok(Self {
+            function: function.clone(),
+            invocation: Invocation {
+                client_context,
+                log_tail,
+                ..Invocation::new(arn, payload, Some(trace_id))
+            },
+            is_dry_run,
+        })
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, LambdaError> {
+    let value = headers.get(name).map(|value| value.to_str());
+    value
+        .transpose()
+        .map_err(|_| LambdaError::invalid_content(&format!("The header {name} is not ASCII")))
+}
+
+/// Why bytes are no JSON document, in the parser's words and with its place.
+fn check_json(payload: &[u8]) -> Result<(), error::ParserError> {
+    let text = std::str::from_utf8(payload).map_err(|error| {
+        let (before, byte) = (&payload[..error.valid_up_to()], payload.get(error.valid_up_to()));
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        error::ParserError {
+            text: format!("Invalid UTF-8 start byte 0x{:02x}", byte.copied().unwrap_or_default()),
+            line,
+            column,
+        }
+    })?;
+    // Skips values without recursion, so that no depth is too much.
+    serde_json::from_str::<IgnoredAny>(text).map(drop).map_err(|error| {
+        let whole = error.to_string();
+        let text = whole.split(" at line ").next().unwrap_or_default().to_owned();
+        error::ParserError {
+            text,
+            line: error.line(),
+            column: error.column(),
+        }
+    })
+}
+
+/// The JSON object in `X-Amz-Client-Context`.
+fn client_context(header: &str) -> Result<String, LambdaError> {
+    let decoded = (header.len() <= CLIENT_CONTEXT_BYTES_MAX)
+        .then(|| STANDARD.decode(header).ok())
+        .flatten()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded
+        .filter(|text| text.trim_start().starts_with('{') && check_json(text.as_bytes()).is_ok())
+        .ok_or_else(LambdaError::client_context)
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// A trace that begins here and is not sampled. Source: Lambda 5.2.
+fn fresh_trace_id() -> String {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let mut random = [0; 20];
+    // Without random numbers it is one of only zeros: a trace is no secret.
+    let _ = getrandom::fill(&mut random);
+    let hex = random.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}"); // writing to a string cannot fail
+        hex
+    });
+    let (root, parent) = hex.split_at(24);
+    format!("Root=1-{now:08x}-{root};Parent={parent};Sampled=0")
+}
+
+/// How an invocation ended, as Invoke says it. Source: Lambda 5.2.
+fn answer(invoked: Invoked, function: &Function, trace_id: &str) -> Answer {
+    let request_id = invoked.request_id.unwrap_or_else(aws::request_id);
+    let (payload, is_error) = match invoked.outcome {
+        InvokeOutcome::Buffered(payload) => (payload, false),
+        InvokeOutcome::FunctionError { payload, .. } => (payload, true),
+        InvokeOutcome::Refused(refusal) => return refused(refusal, function).answer(&request_id),
+    };
+    let mut answer = answer::document(StatusCode::OK, "application/json", payload);
+    let tail = invoked.log_tail.map(|tail| STANDARD.encode(tail));
+    let headers = [
+        ("x-amzn-requestid", Some(request_id.as_str())),
+        ("x-amz-executed-version", Some("$LATEST")),
+        ("x-amz-function-error", is_error.then_some("Unhandled")),
+        ("x-amz-log-result", tail.as_deref()),
+        ("x-amzn-trace-id", Some(trace_id)),
+        ("x-amzn-remapped-content-length", Some("0")),
+    ];
+    for (name, value) in headers {
+        if let Some(value) = value {
+            answer = answer::with_header(answer, name, value);
+        }
+    }
+    answer
+}
+
+fn refused(refusal: InvokeRefusal, function: &Function) -> LambdaError {
+    match refusal {
+        InvokeRefusal::NotFound => LambdaError::not_found(&function.arn, None),
+        InvokeRefusal::Throttled => LambdaError::throttled(function.configuration.concurrency.is_some()),
+        InvokeRefusal::RequestTooLarge => LambdaError::too_large(),
+        InvokeRefusal::ClientContext => LambdaError::client_context(),
+        InvokeRefusal::ServiceFailure => LambdaError::service(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,15 +8,18 @@ export ALBACORE_TEST_PYTHON ?= $(CURDIR)/target/pytest-venv/bin/python
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench instructions fuzz tidy conformance
+.PHONY: help tools setup up test check bench instructions fuzz tidy conformance
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what building and testing need
+setup: tools ## install what building and testing need
+	@scripts/setup-tests.sh
+
+tools:
 	@scripts/setup.sh
 
-up: setup ## build albacore and run the hello example
+up: tools ## build albacore and run the hello example
 	$(CARGO) build --release --locked
 	target/release/albacore up examples/hello/albacore.yaml
 
@@ -35,13 +38,13 @@ check: setup ## everything CI asks for
 	scripts/stage test $(MAKE) --no-print-directory test
 
 # BENCH="fixed rules --rounds 9 --write" chooses; `bench/run --help` tells more.
-bench: ## measure the whole server against HAProxy (bench/)
+bench: ## measure the whole server against its peers (bench/)
 	bench/run $(BENCH)
 
 instructions: ## count the instructions of codec and routing, and hold them to their limits
 	scripts/instructions.sh
 
-fuzz: setup ## feed hostile bytes to every parser, FUZZ_SECONDS=60 for each
+fuzz: tools ## feed hostile bytes to every parser, FUZZ_SECONDS=60 for each
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 tidy: ## the rules of the house that no compiler knows

@@ -58,8 +58,21 @@ pub struct Response {
     pub status: u16,
     /// Status line and headers as sent, without the empty line.
     pub head: String,
-    /// The body.
+    /// The body as text; what is no UTF-8 is replaced.
     pub body: String,
+    /// The body as sent.
+    pub bytes: Vec<u8>,
+}
+
+impl Response {
+    /// The values of every header line with this name, in order.
+    pub fn values(&self, name: &str) -> Vec<&str> {
+        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        lines
+            .filter(|(its_name, _)| its_name.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .collect()
+    }
 }
 
 impl Connection {
@@ -97,7 +110,26 @@ impl Connection {
         self.response()
     }
 
-    /// Reads one answer that has a `Content-Length`.
+    /// Sends a request with `Host: localhost`, these headers and this body, and reads the answer. A body of no bytes is
+    /// none: only others have a `Content-Length`.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`get`](Self::get).
+    pub fn ask(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Response> {
+        let mut request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
+        for (name, value) in headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        if !body.is_empty() {
+            request += &format!("Content-Length: {}\r\n", body.len());
+        }
+        request += "\r\n";
+        self.send(&[request.as_bytes(), body].concat())?;
+        self.response()
+    }
+
+    /// Reads one answer that has a `Content-Length`, or whose status allows no body.
     ///
     /// # Errors
     ///
@@ -117,7 +149,14 @@ impl Connection {
             name.eq_ignore_ascii_case("content-length")
                 .then(|| value.trim().parse::<usize>().ok())?
         });
-        let (Some(status), Some(length)) = (head.split(' ').nth(1).and_then(|it| it.parse().ok()), length) else {
+        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
+        // These two have no body, and 204 has no length either.
+        let length = if matches!(status, Some(204 | 304)) {
+            Some(0)
+        } else {
+            length
+        };
+        let (Some(status), Some(length)) = (status, length) else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, head));
         };
         let body_start = head_end + 4;
@@ -126,10 +165,12 @@ impl Connection {
         }
         let left = self.rest.split_off(body_start + length);
         let answer = std::mem::replace(&mut self.rest, left);
+        let bytes = answer[body_start..].to_vec();
         Ok(Response {
             status,
             head,
-            body: String::from_utf8_lossy(&answer[body_start..]).into_owned(),
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
         })
     }
 
@@ -169,8 +210,14 @@ mod tests {
             .unwrap();
         let first = connection.response().unwrap();
         assert_eq!((first.status, first.body.as_str()), (200, "ab"));
-        server.write_all(b"ngth: 0\r\n\r\nHTTP/1.1 200 O").unwrap();
+        server.write_all(b"ngth: 0\r\n\r\nHTTP/1.1 204 N").unwrap();
         assert_eq!(connection.response().unwrap().status, 404);
+        server
+            .write_all(b"o Content\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\n\r\nHTTP/1.1 200 O")
+            .unwrap();
+        let empty = connection.response().unwrap();
+        assert_eq!(empty.values("Set-Cookie"), ["a=1", "b=2"]);
+        assert!(empty.bytes.is_empty());
         drop(server);
         assert_eq!(connection.response().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }

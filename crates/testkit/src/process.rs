@@ -66,19 +66,42 @@ pub fn zombies(pid: Pid) -> Vec<Pid> {
     relatives(pid, |state| state == "Z")
 }
 
+/// The processes whose environment has this variable with this value: those that were started with it, and those that
+/// they have forked, wherever they hang now.
+pub fn processes_with(name: &str, value: &str) -> Vec<Pid> {
+    let wanted = format!("{name}={value}");
+    let has_it = |pid: &Pid| {
+        // It may end meanwhile, or belong to somebody else. One that has ended and is not collected has none.
+        let variables = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
+        variables
+            .split(|byte| *byte == 0)
+            .any(|variable| variable == wanted.as_bytes())
+    };
+    all_processes().filter(has_it).collect()
+}
+
+/// The memory of a process that belongs to no file, in kilobytes: what it has allocated and touched.
+///
+/// # Panics
+///
+/// When it has ended.
+#[track_caller]
+pub fn anonymous_kilobytes(pid: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+fn all_processes() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+}
+
 fn relatives(parent: Pid, is_wanted: impl Fn(&str) -> bool) -> Vec<Pid> {
     let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-            .and_then(Pid::from_raw)
-        else {
-            continue;
-        };
+    for pid in all_processes() {
         // `pid (name) state parent ...`; the name may hold anything, a parenthesis too. A process may end meanwhile.
-        let Ok(line) = fs::read_to_string(entry.path().join("stat")) else {
+        let Ok(line) = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())) else {
             continue;
         };
         let Some((_, rest)) = line.rsplit_once(") ") else {
@@ -101,14 +124,20 @@ mod tests {
     #[test]
     fn a_child_is_seen_until_it_is_collected() {
         let own = rustix::process::getpid();
-        let mut child = Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mark = own.as_raw_nonzero().to_string();
+        let mut command = Command::new("cat");
+        command.env("CHILD_OF", &mark).stdin(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let pid = Pid::from_child(&child);
+        assert_eq!(processes_with("CHILD_OF", &mark), [pid]);
+        assert!(anonymous_kilobytes(pid) > 0);
         assert!(children(own).contains(&pid) && !zombies(own).contains(&pid));
         assert!(open_files(pid) >= 3);
         let process = Process::of(pid);
         process.kill();
         process.ended();
         assert!(zombies(own).contains(&pid));
+        assert_eq!(processes_with("CHILD_OF", &mark), []);
         child.wait().unwrap();
         assert!(!children(own).contains(&pid));
     }

@@ -99,6 +99,18 @@ pub fn repository(path: &str) -> String {
     root.join(path).to_str().unwrap().to_owned()
 }
 
+/// The Python of the venv that `make setup` has made, or the one that `ALBACORE_TEST_PYTHON` names.
+///
+/// # Panics
+///
+/// When it is not there.
+#[track_caller]
+pub fn venv_python() -> String {
+    let python = std::env::var("ALBACORE_TEST_PYTHON").unwrap_or_else(|_| repository("target/pytest-venv/bin/python"));
+    assert!(Path::new(&python).exists(), "{python} is not there; run `make setup`");
+    python
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

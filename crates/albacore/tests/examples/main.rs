@@ -1,0 +1,9 @@
+//! The examples, started as their first lines say, and asked by curl as users ask them.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod custom;
+mod hello;
+mod shop;
+mod site;
+mod started;

@@ -2,12 +2,11 @@
 
 import argparse
 import shutil
-import subprocess
 import sys
 import traceback
 from pathlib import Path
 
-from . import machine, report
+from . import machine, programs, report
 from .context import Context
 from .failure import Broken
 from .scenarios import SCENARIOS
@@ -17,6 +16,7 @@ Examples:
   bench/run                              every scenario; prints the sections
   bench/run --write                      ... and puts them into bench/RESULTS.md
   bench/run fixed rules --rounds 9       two of them, more rounds
+  bench/run lambda --quick               whether it works; the figures say little
 
 The exit status is 0 when everything was measured, whether or not a budget was met; 1 when a scenario broke; 2 when this
 machine lacks something, which is then named."""
@@ -29,13 +29,18 @@ def main() -> int:
     if missing:
         print(f"bench: {missing}", file=sys.stderr)
         return 2
-    # The release as it is shipped, and the client that makes handshakes.
-    built = bool(arguments.binary) or build("--package", "albacore")
-    built = built and build("--package", "albacore-proxy", "--example", "handshakes")
-    binary = arguments.binary or machine.ROOT / "target/release/albacore"
-    if not built or not binary.is_file():
-        print("bench: there is nothing to measure", file=sys.stderr)
-        return 1
+    try:
+        # The release as it is shipped.
+        built = arguments.binary or programs.cargo_build("--package", "albacore") / "albacore"
+        binary = built.resolve()
+        for scenario in scenarios:
+            getattr(scenario, "prepare", lambda: None)()
+    except Broken as broken:
+        print(f"bench: {broken}", file=sys.stderr)
+        return 2
+    if not binary.is_file():
+        print(f"bench: {binary} is not there to be measured", file=sys.stderr)
+        return 2
     machine.raise_open_files()
     context = Context(
         binary=binary,
@@ -55,7 +60,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    lines = "\n".join(f"  {name:<12} {scenario.SUMMARY}" for name, scenario in SCENARIOS.items())
+    lines = "\n".join(f"  {name:<18} {scenario.SUMMARY}" for name, scenario in SCENARIOS.items())
     parser = argparse.ArgumentParser(
         prog="bench/run",
         description=f"Measures the whole server.\n\nScenarios:\n{lines}",
@@ -65,12 +70,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="which to run; all if none is named")
     parser.add_argument("--rounds", type=positive, default=5, help="rounds of each comparison (default 5)")
     parser.add_argument("--seconds", type=positive, default=5, help="seconds of load in each run (default 5)")
+    parser.add_argument("--quick", action="store_true", help="one round of a second each: tries the scenarios out")
     parser.add_argument("--write", action="store_true", help="replace the scenarios' sections in bench/RESULTS.md")
     parser.add_argument("--binary", type=Path, help="measure this albacore instead of building target/release/albacore")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.scenarios if name not in SCENARIOS]
     if unknown:
         parser.error(f"no scenario is called {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+    if arguments.quick:
+        if arguments.write:
+            parser.error("what --quick measures is not worth --write")
+        arguments.rounds, arguments.seconds = 1, 1
     return arguments
 
 
@@ -79,12 +89,6 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("a whole number of at least 1")
     return number
-
-
-def build(*what: str) -> bool:
-    command = ["cargo", "build", "--quiet", "--release", "--locked", *what]
-    print(f"bench: {' '.join(command)}", file=sys.stderr)
-    return subprocess.run(command, cwd=machine.ROOT, check=False).returncode == 0
 
 
 def measured(scenario, context: Context, about: machine.About, arguments: argparse.Namespace) -> bool:

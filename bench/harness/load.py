@@ -9,12 +9,21 @@ from dataclasses import dataclass
 
 from . import machine
 from .failure import Broken
-from .servers import HOST, REQUEST_HEADERS, Server
+from .servers import HOST, REQUEST_HEADERS, Server, shown
 
 CONNECTIONS = 64
 """Keep-alive connections of wrk."""
 HANDSHAKERS = 16
 """Clients that make handshakes at once, so that the server seldom waits for one of them."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a server has done in one run."""
+
+    units: int
+    p50_us: float | None = None
+    """What half of the requests were answered within, where the load generator tells."""
 
 
 @dataclass(frozen=True)
@@ -25,23 +34,35 @@ class Load:
     """What is counted."""
     command: Callable[[Server, int], list[str]]
     """For so many seconds."""
-    generate: Callable[[Server, int], int]
-    """Runs the command and returns how many units the server has done."""
+    generate: Callable[[Server, int], Done]
+    """Runs the command."""
 
 
-def wrk_command(server: Server, seconds: int) -> list[str]:
+def requests(connections: int) -> Load:
+    """wrk keeps so many connections busy."""
+    return Load(
+        "request",
+        lambda server, seconds: wrk_command(server, connections, seconds),
+        lambda server, seconds: wrk(server, connections, seconds),
+    )
+
+
+def wrk_command(server: Server, connections: int, seconds: int) -> list[str]:
     headers = [part for name, value in REQUEST_HEADERS.items() for part in ("-H", f"{name}: {value}")]
-    return ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *headers, server.url]
+    script = ["-s", shown(server.script)] if server.script else []
+    return ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *script, *headers, server.url]
 
 
-def wrk(server: Server, seconds: int) -> int:
-    """Keeps every connection busy. Returns how many requests were answered, all of them with 200."""
+def wrk(server: Server, connections: int, seconds: int) -> Done:
+    """What was answered, all of it with 200."""
+    command = wrk_command(server, connections, seconds)
     with machine.on_cpu(machine.LOAD_CPU):
-        done = subprocess.run(wrk_command(server, seconds), capture_output=True, text=True, check=False)
-    requests = re.search(r"(\d+) requests in ", done.stdout)
-    if done.returncode != 0 or not requests or "Socket errors" in done.stdout or "Non-2xx" in done.stdout:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=machine.ROOT)
+    count, p50 = re.search(r"(\d+) requests in ", done.stdout), re.search(r"50% +([\d.]+)(us|ms|s)\n", done.stdout)
+    if done.returncode != 0 or not count or "Socket errors" in done.stdout or "Non-2xx" in done.stdout:
         raise Broken(f"wrk: {done.stdout}{done.stderr}")
-    return int(requests.group(1))
+    in_us = {"us": 1, "ms": 1000, "s": 1_000_000}
+    return Done(int(count.group(1)), float(p50.group(1)) * in_us[p50.group(2)] if p50 else None)
 
 
 def handshakes_command(server: Server, seconds: int) -> list[str]:
@@ -49,16 +70,16 @@ def handshakes_command(server: Server, seconds: int) -> list[str]:
     return [str(client), str(server.port), str(seconds), str(HANDSHAKERS)]
 
 
-def handshakes(server: Server, seconds: int) -> int:
-    """New connection, full handshake, one GET, close; again and again. Returns how many there were."""
+def handshakes(server: Server, seconds: int) -> Done:
+    """New connection, full handshake, one GET, close; again and again."""
     with machine.on_cpu(machine.LOAD_CPU):
         done = subprocess.run(handshakes_command(server, seconds), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Broken(f"bench/handshakes.rs: {done.stdout}{done.stderr}")
-    return int(done.stdout)
+    return Done(int(done.stdout))
 
 
-REQUESTS = Load("request", wrk_command, wrk)
+REQUESTS = requests(CONNECTIONS)
 HANDSHAKES = Load("handshake", handshakes_command, handshakes)
 
 

@@ -23,14 +23,19 @@ OPEN_FILES = 32_768
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
+PACKAGES = {"node": "nodejs"}
+"""Where a tool's package in Debian and Ubuntu is not called like the tool."""
+
+
 def missing(tools: set[str]) -> str | None:
-    """What this machine lacks, and how to get it. Packages are called like their tools in Debian and Ubuntu."""
+    """What this machine lacks, and how to get it."""
     if len({SERVER_CPU, LOAD_CPU} & os.sched_getaffinity(0)) < 2:
         return f"needs the processors {SERVER_CPU} and {LOAD_CPU}: one for the server, one for what loads it"
     absent = sorted(tool for tool in tools if not find(tool))
     if absent:
-        names = " ".join(absent)
-        return f"missing: {names}. On Debian or Ubuntu:\n  apt-get install --yes --no-install-recommends {names}"
+        packages = " ".join(PACKAGES.get(tool, tool) for tool in absent)
+        install = f"apt-get install --yes --no-install-recommends {packages}"
+        return f"missing: {' '.join(absent)}. On Debian or Ubuntu:\n  {install}"
     return None
 
 
@@ -106,8 +111,11 @@ def commit() -> str:
 
 def version(tool: str) -> str:
     """What a tool says about itself in its first line, without what is not its version."""
-    flag = {"openssl": "version"}.get(tool, "-v")
-    return output([find(tool) or tool, flag]).splitlines()[0].split(" https")[0].split(" Copyright")[0].split(" (Library")[0]
+    flag = {"openssl": "version", "python3": "--version"}.get(tool, "-v")
+    said = output([find(tool) or tool, flag]).splitlines()[0]
+    for not_version in (" https", " Copyright", " (Library"):
+        said = said.split(not_version)[0]
+    return said if tool.removesuffix("3") in said.lower() else f"{tool} {said}"
 
 
 def output(command: list[str]) -> str:

@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from . import machine
@@ -22,12 +23,12 @@ SETTLE_SECONDS = 3
 class Tree:
     """A started server, pinned to the server's processor."""
 
-    def __init__(self, command: list[str], output: Path):
+    def __init__(self, command: list[str], output: Path, folder: Path = machine.ROOT, variables: Mapping[str, str] = {}):
         self.command = command
         self.output = output
         """Standard output and standard error; HAProxy's access log is its standard output."""
         # Settings of the person who measures do not belong into the result.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ALBACORE_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("ALBACORE_", "AWS_"))}
         with machine.on_cpu(machine.SERVER_CPU), output.open("wb") as file:
             self.started_ns = time.monotonic_ns()
             self._process = subprocess.Popen(
@@ -35,8 +36,8 @@ class Tree:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                cwd=machine.ROOT,
-                env=environment,
+                cwd=folder,
+                env=environment | variables,
             )
 
     def check_alive(self) -> None:
@@ -51,6 +52,10 @@ class Tree:
         """Processor time of all threads so far."""
         return sum(run_time_ns(pid) for pid in self.pids())
 
+    def own_cpu_ns(self) -> int:
+        """The same without descendants: without the functions."""
+        return run_time_ns(self._process.pid)
+
     def anonymous_bytes(self) -> int:
         """Resident memory that belongs to no file, so is not shared with others who run the same program."""
         return sum(anonymous_bytes(pid) for pid in self.pids())
@@ -62,15 +67,40 @@ class Tree:
         return pids
 
     def stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+        """Asks it to end, and kills what is left of the tree: not every peer takes its functions with it."""
+        with ExitStack() as held:
+            descendants = [held.enter_context(Handle(pid)) for pid in self.pids()[1:]]
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            for descendant in descendants:
+                descendant.kill()
+
+
+class Handle:
+    """A process, whoever has its number by now."""
+
+    def __init__(self, pid: int):
         try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            for pid in reversed(self.pids()):
-                with suppress(ProcessLookupError):  # it has ended by itself
-                    os.kill(pid, signal.SIGKILL)
-            self._process.wait()
+            self._fd: int | None = os.pidfd_open(pid)
+        except ProcessLookupError:  # it has just ended
+            self._fd = None
+
+    def __enter__(self) -> "Handle":
+        return self
+
+    def kill(self) -> None:
+        if self._fd is not None:
+            with suppress(ProcessLookupError):  # it has ended by itself
+                signal.pidfd_send_signal(self._fd, signal.SIGKILL)
+
+    def __exit__(self, *_) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
 
 
 def tasks(pid: int) -> list[Path]:

@@ -65,6 +65,45 @@ def load_table(runs: dict[str, list[Run]], base: str, unit: str = "request") -> 
     return rows
 
 
+def function_table(runs: dict[str, list[Run]], base: str) -> list[list[str]]:
+    """The same where functions are called: what the front takes, what the functions."""
+    header = [
+        "candidate",
+        "CPU us per request",
+        f"x {base}",
+        "front",
+        "functions",
+        "requests per second",
+        "p50 us",
+        "busy",
+        "others",
+        "logged",
+        "processes",
+        "memory MiB",
+    ]
+    rows = [header]
+    for name, of_name in runs.items():
+        latencies = [run.p50_us for run in of_name if run.p50_us is not None]
+        functions = [max(0, run.cpu_ns - run.own_cpu_ns) / run.requests / 1000 for run in of_name]
+        rows.append(
+            [
+                name,
+                Spread.of([run.cpu_us_per_request for run in of_name]).text(),
+                ratios(runs, name, base, lambda run: run.cpu_us_per_request).text(),
+                f"{Spread.of([run.own_cpu_us_per_request for run in of_name]).median:.2f}",
+                f"{Spread.of(functions).median:.2f}",
+                f"{Spread.of([run.requests / run.wall_ns * 1e9 for run in of_name]).median:.0f}",
+                Spread.of(latencies).text(0) if latencies else "-",
+                f"{Spread.of([run.cpu_ns / run.wall_ns for run in of_name]).median:.2f}",
+                f"{max(run.others_ns / run.wall_ns for run in of_name):.2f}",
+                f"{min(run.logged for run in of_name):.3f}",
+                str(max(run.processes for run in of_name)),
+                mebibytes(Spread.of([run.anonymous_bytes for run in of_name]).median),
+            ]
+        )
+    return rows
+
+
 def mebibytes(count: float) -> str:
     return f"{count / 2**20:.1f}"
 

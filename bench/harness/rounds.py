@@ -29,10 +29,15 @@ class Run:
 
     requests: int
     cpu_ns: int
+    own_cpu_ns: int
+    """Of the process that was started, without its descendants."""
+    p50_us: float | None
     wall_ns: int
     others_ns: int
     """What others took of the server's processor meanwhile."""
     anonymous_bytes: int
+    """At the end of the load."""
+    processes: int
     """At the end of the load."""
     logged: float
     """Lines in the access log for each request that was answered since the start: what is dropped is not work."""
@@ -44,6 +49,16 @@ class Run:
     @property
     def cpu_us_per_request(self) -> float:
         return self.cpu_ns / self.requests / 1000
+
+    @property
+    def own_cpu_us_per_request(self) -> float:
+        return self.own_cpu_ns / self.requests / 1000
+
+    @property
+    def latency_us(self) -> float:
+        if self.p50_us is None:
+            raise Broken("the load generator tells no latency")
+        return self.p50_us
 
 
 @dataclass(frozen=True)
@@ -81,14 +96,28 @@ def under_load(context: Context, candidate: Candidate, load: Load) -> Run:
     with candidate.start() as server:
         tls = check_tls(server) if server.work.tls else None
         warm_up = load.generate(server, context.warm_up_seconds)
-        cpu, busy, wall = server.tree.cpu_ns(), machine.busy_ns(machine.SERVER_CPU), time.monotonic_ns()
-        requests = load.generate(server, context.seconds)
+        cpu, own, busy = server.tree.cpu_ns(), server.tree.own_cpu_ns(), machine.busy_ns(machine.SERVER_CPU)
+        wall = time.monotonic_ns()
+        done = load.generate(server, context.seconds)
         wall = time.monotonic_ns() - wall
-        cpu, busy = server.tree.cpu_ns() - cpu, machine.busy_ns(machine.SERVER_CPU) - busy
+        cpu, own = server.tree.cpu_ns() - cpu, server.tree.own_cpu_ns() - own
+        busy = machine.busy_ns(machine.SERVER_CPU) - busy
         server.tree.check_alive()
-        if not requests:
+        if not done.units:
             raise Broken(f"{candidate.name}: nothing was answered")
-        memory = server.tree.anonymous_bytes()
+        memory, processes = server.tree.anonymous_bytes(), len(server.tree.pids())
         commands = (reproducible(server.tree.command), reproducible(load.command(server, context.seconds)))
-        logged = server.stop_and_count_lines() / (warm_up + requests)
-        return Run(requests, cpu, wall, max(0, busy - cpu), memory, logged, tls, commands)
+        logged = server.stop_and_count_lines() / (warm_up.units + done.units)
+        return Run(
+            requests=done.units,
+            cpu_ns=cpu,
+            own_cpu_ns=own,
+            p50_us=done.p50_us,
+            wall_ns=wall,
+            others_ns=max(0, busy - cpu),
+            anonymous_bytes=memory,
+            processes=processes,
+            logged=logged,
+            tls=tls,
+            commands=commands,
+        )

@@ -1,4 +1,4 @@
-"""albacore and HAProxy, each set up for the same work.
+"""albacore and HAProxy, each set up for the same work; functions.py has what calls functions.
 
 Both serve one listener with the same rules in the same order. albacore runs with everything it has: access log, metrics,
 timers. HAProxy runs as one process with one thread, with its own HTTP log, and as a second peer with no log at all.
@@ -9,6 +9,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,10 @@ class Work:
 class Server:
     """A running server, ready for requests."""
 
+    script: Path | None = None
+    """For wrk, where a request is more than a GET."""
+    ready_seconds = READY_SECONDS
+
     def __init__(self, tree: Tree, port: int, work: Work, folder: Path):
         self.tree, self.port, self.work, self._folder = tree, port, work, folder
 
@@ -66,16 +71,18 @@ class Server:
 
     def __enter__(self) -> "Server":
         try:
-            wait_until(self.answers, READY_SECONDS, f"{self.tree.command[0]} does not answer")
+            wait_until(self.answers, self.ready_seconds, f"{self.tree.command[0]} does not answer")
         except BaseException:
             self.tree.stop()
             raise
         return self
 
     def stop_and_count_lines(self) -> int:
-        """Ends it, so that its last lines are written, and counts those of its access log."""
+        """Ends it, so that its last lines are written, and counts those of its access log, if it has one."""
         self.tree.stop()
         log = self._folder / "access.log"
+        if not log.exists():
+            return 0
         with log.open("rb") as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
@@ -112,12 +119,18 @@ def trusting() -> ssl.SSLContext:
 
 
 def albacore(context: Context, work: Work) -> Server:
+    pem = certificate(context) if work.tls else None
+    return albacore_with(context, work, lambda port: manifest_text(work, port, pem))
+
+
+def albacore_with(context: Context, work: Work, manifest_of: Callable[[int], str]) -> Server:
+    """albacore with a manifest for a listener on this port."""
     folder = new_folder(context, "albacore")
     port = free_port()
     # A folder of its own: albacore watches it, and the logs would be changes in it.
     manifest = folder / "manifest/albacore.yaml"
     manifest.parent.mkdir()
-    manifest.write_text(manifest_text(work, port, certificate(context) if work.tls else None))
+    manifest.write_text(manifest_of(port))
     tree = Tree(
         [
             shown(context.binary),

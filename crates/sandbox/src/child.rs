@@ -3,6 +3,7 @@
 //! Nothing here allocates, and everything needed was prepared before the fork.
 
 use crate::launch::Launch;
+use crate::own_tmp::OwnTmp;
 use crate::spec::Step;
 use crate::sys::confine::{self, Resource};
 use crate::sys::fd::{self, StandardStream};
@@ -22,6 +23,8 @@ pub(crate) struct Prepared<'a> {
     /// The init process that forks the child.
     parent: Pid,
     streams: Streams<'a>,
+    /// What becomes its `/tmp`, if the launch wants that.
+    own_tmp: Option<OwnTmp>,
     /// The rules for its file system, where the kernel has Landlock.
     landlock: Option<BorrowedFd<'a>>,
 }
@@ -41,6 +44,11 @@ impl<'a> Prepared<'a> {
         Self {
             arguments: pointers(&launch.arguments),
             environment: pointers(&launch.environment),
+            own_tmp: launch
+                .temporary_directory
+                .as_deref()
+                .filter(|_| launch.temporary_mount)
+                .map(OwnTmp::new),
             launch,
             parent: process::own_pid(),
             streams,
@@ -61,12 +69,14 @@ impl<'a> Prepared<'a> {
 
     fn confine(&self) -> Result<(), (Step, io::Error)> {
         let at = |step| move |error| (step, error);
-        process::die_with_parent().map_err(at(Step::Session))?;
+        process::die_with_parent().map_err(at(Step::ProcessGroup))?;
         // The parent may have ended before the line above: then nobody would ever send that signal.
         if process::parent_pid() != self.parent {
-            return Err((Step::Session, io::Error::from_raw_os_error(libc::ESRCH)));
+            return Err((Step::ProcessGroup, io::Error::from_raw_os_error(libc::ESRCH)));
         }
-        process::new_session().map_err(at(Step::Session))?;
+        // Not a session: the spawner's has no terminal either, and the kernel's scheduler shares the processor out among
+        // sessions before it does so among processes, so that functions would preempt each other at every turn.
+        process::new_process_group().map_err(at(Step::ProcessGroup))?;
         process::usual_file_mode_mask();
         // Standard input has been `/dev/null` since the spawner started.
         fd::replace_stream(StandardStream::Output, self.streams.stdout).map_err(at(Step::Streams))?;
@@ -76,6 +86,10 @@ impl<'a> Prepared<'a> {
         confine::lower_limit(Resource::OpenFiles, limits.open_files).map_err(at(Step::Limits))?;
         if let Some(bytes) = limits.file_bytes {
             confine::lower_limit(Resource::FileBytes, bytes).map_err(at(Step::Limits))?;
+        }
+        // Before the rights for it are given up, and before Landlock, which forbids every mount.
+        if let Some(own_tmp) = &self.own_tmp {
+            own_tmp.mount().map_err(at(Step::Mount))?;
         }
         process::change_directory(&self.launch.working_directory).map_err(at(Step::WorkingDirectory))?;
         confine::drop_capabilities().map_err(at(Step::Privileges))?;

@@ -1,6 +1,6 @@
 //! How strongly an environment is separated from the host, and what the host offers for it.
 
-use crate::landlock;
+use crate::{landlock, own_tmp};
 use std::fmt;
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ use std::path::Path;
 /// How an execution environment is confined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tier {
-    /// A session, resource limits, no capabilities, `no_new_privs`, and Landlock where the kernel has it. For
-    /// development: it isolates nothing from a determined function, which sees the host's files, processes and network
+    /// A process group, resource limits, no capabilities, `no_new_privs`, Landlock where the kernel has it, and a
+    /// `/tmp` of its own where the host allows it ([`HostFeatures::temporary_mount`]). For development: it isolates nothing from a determined function, which sees the host's files, processes and network
     /// and runs as albacore's own user.
     #[default]
     Process,
@@ -44,7 +44,7 @@ impl fmt::Display for CgroupVersion {
     }
 }
 
-/// What the kernel says it offers. Nothing is tried: a security module may still refuse.
+/// What the host offers. But for `temporary_mount` that is what the kernel says, and a security module may still refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostFeatures {
     /// User namespaces exist and no setting of the kernel forbids them to ordinary users.
@@ -55,10 +55,12 @@ pub struct HostFeatures {
     pub landlock_version: Option<u32>,
     /// System call filters.
     pub seccomp: bool,
+    /// A process started by this one can have its own directory mounted over `/tmp`. This was tried.
+    pub temporary_mount: bool,
 }
 
 impl HostFeatures {
-    /// Reads them from `/proc`. Blocks for some microseconds.
+    /// Reads them from `/proc`, and makes one mount in a child. Blocks for some milliseconds.
     pub fn detect() -> Self {
         let setting = |path: &str| {
             fs::read_to_string(path)
@@ -76,6 +78,7 @@ impl HostFeatures {
                 .and_then(cgroup_version),
             landlock_version: landlock::version(),
             seccomp: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
+            temporary_mount: own_tmp::is_possible(),
         }
     }
 }

@@ -27,7 +27,8 @@ pub(crate) fn version() -> Option<u32> {
     confine::landlock_version().ok().filter(|&version| version > 0)
 }
 
-/// The rules for one environment, to be applied by its main process.
+/// The rules for one environment, to be applied by its main process. They mean the directory itself and not its path, so
+/// they hold also where it is mounted at another one.
 pub(crate) fn ruleset(version: u32, temporary_directory: Option<&CStr>) -> io::Result<OwnedFd> {
     let access = handled_access(version);
     let attributes = RulesetAttributes {

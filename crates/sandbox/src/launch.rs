@@ -17,6 +17,7 @@ pub(crate) struct Launch {
     pub(crate) environment: Vec<CString>,
     pub(crate) working_directory: CString,
     pub(crate) temporary_directory: Option<CString>,
+    pub(crate) temporary_mount: bool,
     pub(crate) log_pipe: bool,
     pub(crate) limits: Limits,
 }
@@ -41,6 +42,7 @@ impl TryFrom<&Spec> for Launch {
             environment,
             working_directory: absolute(&spec.working_directory)?,
             temporary_directory: spec.temporary_directory.as_deref().map(absolute).transpose()?,
+            temporary_mount: spec.temporary_mount,
             log_pipe: spec.log_pipe,
             limits: spec.limits,
         };
@@ -71,8 +73,8 @@ fn variable(name: &OsStr, value: &OsStr) -> Result<CString, InvalidSpec> {
 }
 
 impl Launch {
-    /// Two limits, two truth values and two counts before the strings.
-    const FIXED_BYTES: usize = 2 * 8 + 4 * 4;
+    /// Two limits, three truth values and two counts before the strings.
+    const FIXED_BYTES: usize = 2 * 8 + 5 * 4;
     /// What says "no limit" in the place of a limit.
     const UNLIMITED: u64 = u64::MAX;
 
@@ -95,6 +97,7 @@ impl Launch {
         bytes.extend(self.limits.file_bytes.unwrap_or(Self::UNLIMITED).to_le_bytes());
         for count in [
             usize::from(self.temporary_directory.is_some()),
+            usize::from(self.temporary_mount),
             usize::from(self.log_pipe),
             self.arguments.len(),
             self.environment.len(),
@@ -114,6 +117,7 @@ impl Launch {
         let open_files = u64::from_le_bytes(take(&mut rest)?);
         let file_bytes = Some(u64::from_le_bytes(take(&mut rest)?)).filter(|&bytes| bytes != Self::UNLIMITED);
         let has_temporary_directory = take_bool(&mut rest)?;
+        let temporary_mount = take_bool(&mut rest)?;
         let log_pipe = take_bool(&mut rest)?;
         let argument_count = u32::from_le_bytes(take(&mut rest)?);
         let variable_count = u32::from_le_bytes(take(&mut rest)?);
@@ -127,6 +131,7 @@ impl Launch {
             },
             arguments: take_strings(&mut rest, argument_count)?,
             environment: take_strings(&mut rest, variable_count)?,
+            temporary_mount,
             log_pipe,
             limits: Limits { open_files, file_bytes },
         };
@@ -177,6 +182,7 @@ mod tests {
             environment: vec![("A".into(), "1=2".into()), ("B".into(), "".into())],
             working_directory: "/".into(),
             temporary_directory: Some("/tmp".into()),
+            temporary_mount: true,
             log_pipe: false,
             limits: Limits {
                 open_files: 64,
@@ -189,6 +195,7 @@ mod tests {
     fn a_launch_survives_the_file() {
         let without = Spec {
             temporary_directory: None,
+            temporary_mount: false,
             log_pipe: true,
             limits: Limits::default(),
             environment: vec![],

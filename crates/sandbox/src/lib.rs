@@ -22,6 +22,7 @@ mod init;
 mod landlock;
 mod launch;
 mod message;
+mod own_tmp;
 mod parent;
 mod spawner;
 mod spec;
@@ -29,6 +30,7 @@ mod status;
 mod sys;
 
 pub use host::{CgroupVersion, HostFeatures, Tier};
+pub use own_tmp::can_mount_over_tmp;
 pub use parent::{Options, Process, SpawnError, Spawner, SpawnerError};
 pub use spawner::run_spawner_if_asked;
 pub use spec::{InvalidSpec, LOG_DESCRIPTOR, Limits, REQUEST_BYTES_MAX, Spec, Step};

@@ -8,7 +8,7 @@ mod start;
 
 pub use process::Process;
 
-use crate::host::Tier;
+use crate::host::{HostFeatures, Tier};
 use crate::launch::Launch;
 use crate::message::Request;
 use crate::spec::{InvalidSpec, Spec, Step};
@@ -101,6 +101,7 @@ pub enum SpawnError {
 pub struct Spawner {
     link: Arc<Link>,
     tier: Tier,
+    features: HostFeatures,
 }
 
 impl Spawner {
@@ -113,6 +114,7 @@ impl Spawner {
         Ok(Self {
             link: Arc::new(Link::start(options)?),
             tier: options.tier,
+            features: HostFeatures::detect(),
         })
     }
 
@@ -171,6 +173,11 @@ impl Spawner {
     /// How processes are confined.
     pub fn tier(&self) -> Tier {
         self.tier
+    }
+
+    /// What the host offered when the spawner was started.
+    pub fn host_features(&self) -> HostFeatures {
+        self.features
     }
 
     /// Waits until the spawner has ended for good: by [`Spawner::shutdown`], or because it could not be started again after

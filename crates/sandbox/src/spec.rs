@@ -27,6 +27,9 @@ pub struct Spec {
     /// The only directory, absolute, beneath which the process may write, where the kernel has Landlock. It must exist.
     /// `None`: nowhere. `/dev/null` and the pipes of its output are writable always.
     pub temporary_directory: Option<PathBuf>,
+    /// Shall the temporary directory, if there is one, be what the process and its descendants find at `/tmp`? Only if
+    /// [`crate::can_mount_over_tmp`] says that it may; what fails then fails at [`Step::Mount`].
+    pub temporary_mount: bool,
     /// Shall the process have the writing end of a third pipe, as descriptor [`LOG_DESCRIPTOR`]? Its other end is
     /// `Process::take_log`.
     pub log_pipe: bool,
@@ -84,12 +87,14 @@ pub enum Step {
     Init,
     /// Starting the main process itself.
     Fork,
-    /// A session of its own, and dying with its init.
-    Session,
+    /// A process group of its own, and dying with its init.
+    ProcessGroup,
     /// Standard input, output and error.
     Streams,
     /// Resource limits.
     Limits,
+    /// Mounting the temporary directory over `/tmp`, in a namespace of its own.
+    Mount,
     /// Changing to the working directory.
     WorkingDirectory,
     /// Giving up capabilities and new privileges.
@@ -104,13 +109,14 @@ pub enum Step {
 
 impl Step {
     /// Every step, at the position that is its number on the wire.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Request,
         Self::Init,
         Self::Fork,
-        Self::Session,
+        Self::ProcessGroup,
         Self::Streams,
         Self::Limits,
+        Self::Mount,
         Self::WorkingDirectory,
         Self::Privileges,
         Self::Landlock,
@@ -125,9 +131,10 @@ impl fmt::Display for Step {
             Self::Request => "reading the request",
             Self::Init => "starting its init process",
             Self::Fork => "forking",
-            Self::Session => "starting a session",
+            Self::ProcessGroup => "starting a process group",
             Self::Streams => "connecting its streams",
             Self::Limits => "setting its limits",
+            Self::Mount => "mounting its temporary directory over /tmp",
             Self::WorkingDirectory => "entering the working directory",
             Self::Privileges => "giving up privileges",
             Self::Landlock => "confining its file system with Landlock",

@@ -6,6 +6,7 @@
 
 pub(crate) mod confine;
 pub(crate) mod fd;
+pub(crate) mod mount;
 pub(crate) mod process;
 pub(crate) mod socket;
 

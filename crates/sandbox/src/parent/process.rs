@@ -25,7 +25,7 @@ impl Process {
         }
     }
 
-    /// The process id; also that of its session and its first process group.
+    /// The process id; also that of its first process group.
     pub fn pid(&self) -> u32 {
         self.pids.main
     }

@@ -118,6 +118,13 @@ pub(crate) fn new_session() -> io::Result<()> {
     Ok(())
 }
 
+/// Starts a process group of its own.
+pub(crate) fn new_process_group() -> io::Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::setpgid(0, 0) })?;
+    Ok(())
+}
+
 /// Files made by this process and its children lack the write permission of group and others.
 pub(crate) fn usual_file_mode_mask() {
     // SAFETY: takes a plain number and cannot fail.

@@ -12,6 +12,7 @@ mod confinement;
 mod crashes;
 mod lifecycle;
 mod log_pipe;
+mod own_tmp;
 mod support;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -61,6 +62,12 @@ fn main() -> ExitCode {
         confinement::limits_are_set,
         confinement::only_the_temporary_directory_can_be_written,
         confinement::its_own_init_and_the_spawner_cannot_be_signalled,
+        own_tmp::it_is_the_directory_and_nobody_else_sees_it,
+        own_tmp::each_process_has_its_own_and_the_host_none,
+        own_tmp::the_process_still_has_no_rights,
+        own_tmp::a_killed_init_leaves_nothing,
+        own_tmp::a_mount_that_fails_is_an_error_of_its_step,
+        own_tmp::it_is_so_for_an_ordinary_user,
         crashes::a_daemon_is_killed_with_its_main_process,
         crashes::a_killed_albacore_leaves_nothing,
         crashes::a_killed_spawner_leaves_nothing_and_another_one_takes_over,

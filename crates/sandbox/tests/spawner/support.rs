@@ -26,6 +26,7 @@ pub(crate) fn spec<const N: usize>(program: &str, args: [&str; N]) -> Spec {
         environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
         working_directory: "/".into(),
         temporary_directory: None,
+        temporary_mount: false,
         log_pipe: false,
         limits: Limits::default(),
     }

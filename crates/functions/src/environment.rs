@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::log::{InitPhase, InitReport, Journal, Report, Status};
 use crate::pending::Pending;
 use crate::runtime_api::{Connection, Refusal, write_event_head};
-use crate::scheduler::{Offer, Scheduler};
+use crate::scheduler::{Busy, Offer, Scheduler};
 use crate::{launch, request_id};
 use bytes::Bytes;
 use invoke::InvokeRefusal;
@@ -147,7 +147,7 @@ impl Environment {
             u64::try_from(deadline_ms).unwrap_or(u64::MAX),
             &pending.invocation,
         );
-        state.invocation = Some(Running::new(id, pending, began, timeout));
+        state.invocation = Some(Running::new(id, pending, began, timeout, Busy::new(&self.scheduler)));
         let runtime = state.runtime;
         let connection = match runtime {
             RuntimeState::Ready => state.waiting.take(),

@@ -39,6 +39,7 @@ mod json;
 mod launch;
 mod log;
 mod options;
+mod pace;
 mod pending;
 mod request_id;
 mod runtime_api;

@@ -22,7 +22,7 @@ pub struct Options {
     /// How long an invocation may wait there until it is throttled. Default 10 seconds.
     pub queue_timeout: Duration,
     /// How long an invocation waits for an environment that has just answered and has not asked for its next event yet,
-    /// before a new one is started. Default 10 milliseconds: a client that sends one request after the other is then
+    /// before a new one is started. Default 20 milliseconds: a client that sends one request after the other is then
     /// served by one environment.
     pub patience: Duration,
     /// How long an environment may be idle until it is ended. Default 5 minutes.
@@ -41,7 +41,7 @@ impl Options {
             environments_max: 256,
             queue_per_function_max: 1000,
             queue_timeout: Duration::from_secs(10),
-            patience: Duration::from_millis(10),
+            patience: Duration::from_millis(20),
             idle_retirement: Duration::from_secs(300),
             strict_runtimes: false,
         }

@@ -9,6 +9,7 @@
 use crate::account::{Account, Queued};
 use crate::core::Core;
 use crate::environment::Environment;
+use crate::pace::Pace;
 use crate::pending::Pending;
 use invoke::InvokeRefusal;
 use model::lambda::function::Function;
@@ -17,8 +18,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep, timeout};
+use std::time::Duration;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// What an environment does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,12 @@ pub(crate) enum Offer {
     Keep,
     /// It is not needed any more.
     End,
+}
+
+/// An invocation that waits, and since when.
+struct Waiting {
+    pending: Pending,
+    since: Instant,
 }
 
 /// The environments of one function on one core, and the invocations that wait for one.
@@ -38,13 +46,16 @@ pub(crate) struct Scheduler {
     idle: RefCell<Vec<Rc<Environment>>>,
     /// The account says that this core has an idle environment.
     is_advertised: Cell<bool>,
-    /// Never more than `starting`, so each of them is answered.
-    waiting: RefCell<VecDeque<Pending>>,
+    /// In the order in which they came. The first `starting` of them have an environment on its way; the task that
+    /// `is_watched` stands for sees to the others.
+    waiting: RefCell<VecDeque<Waiting>>,
     starting: Cell<usize>,
     /// Environments that have answered and not asked for their next event yet.
     settling: Cell<usize>,
-    /// Starts that wait for them; part of `starting`.
-    patient: Cell<usize>,
+    is_watched: Cell<bool>,
+    /// Told when fewer wait than environments are coming.
+    enough: Notify,
+    pub(crate) pace: Pace,
     /// Replaced by another scheduler, or its function was deleted.
     retired: Cell<bool>,
 }
@@ -60,14 +71,18 @@ impl Scheduler {
             waiting: RefCell::default(),
             starting: Cell::new(0),
             settling: Cell::new(0),
-            patient: Cell::new(0),
+            is_watched: Cell::new(false),
+            enough: Notify::new(),
+            pace: Pace::new(),
             retired: Cell::new(false),
         }
     }
 
     /// Runs an invocation in an idle environment, or lets it wait for one.
     pub(crate) fn run(self: &Rc<Self>, pending: Pending) {
-        if let Some(pending) = self.run_idle(pending) {
+        if self.pace.holds_back() {
+            self.wait(pending);
+        } else if let Some(pending) = self.run_idle(pending) {
             self.run_elsewhere(pending);
         }
     }
@@ -75,13 +90,17 @@ impl Scheduler {
     /// Runs an invocation in an idle environment of this core. Returns it if there is none.
     #[must_use]
     fn run_idle(&self, pending: Pending) -> Option<Pending> {
-        let idle = self.idle.borrow_mut().pop();
-        let Some(environment) = idle else {
+        let Some(environment) = self.pop_idle() else {
             return Some(pending);
         };
-        self.advertise();
         environment.assign(pending);
         None
+    }
+
+    fn pop_idle(&self) -> Option<Rc<Environment>> {
+        let idle = self.idle.borrow_mut().pop()?;
+        self.advertise();
+        Some(idle)
     }
 
     /// Runs the invocation of another core. Returns it if there is no idle environment with a process any more.
@@ -96,7 +115,7 @@ impl Scheduler {
 
     fn run_elsewhere(self: &Rc<Self>, pending: Pending) {
         // One of this core's own that has just answered is free before a message has come and gone.
-        if self.settling.get() > self.patient.get() {
+        if self.waiting.borrow().len() < self.settling.get() {
             return self.run_later(pending);
         }
         if let Some(pending) = self.core.lend(pending, &self.account) {
@@ -111,15 +130,21 @@ impl Scheduler {
         }
     }
 
+    /// Lets an invocation wait: for an environment that is starting, or that has just answered and will most likely be
+    /// free sooner than a new one; otherwise for a new one.
     fn run_later(self: &Rc<Self>, pending: Pending) {
-        if self.starting.get() > self.waiting.borrow().len() {
-            self.waiting.borrow_mut().push_back(pending);
-        } else if self.settling.get() > self.patient.get() {
-            self.waiting.borrow_mut().push_back(pending);
-            self.start_after_a_while();
+        let is_covered = self.waiting.borrow().len() < self.starting.get() + self.settling.get();
+        if is_covered || self.cover_one_more() {
+            self.wait(pending);
         } else {
-            self.start_for(pending);
+            self.throttle(pending);
         }
+    }
+
+    fn wait(self: &Rc<Self>, pending: Pending) {
+        let since = Instant::now();
+        self.waiting.borrow_mut().push_back(Waiting { pending, since });
+        self.watch_over_waiting();
     }
 
     /// Starts one environment before anybody asks for it, if this host has room.
@@ -129,49 +154,64 @@ impl Scheduler {
         }
     }
 
-    /// Starts an environment for one more waiting invocation, at once or when there is room on the host.
-    fn start_for(self: &Rc<Self>, pending: Pending) {
+    /// Starts an environment for one more waiting invocation, at once or when there is room on the host. False if too
+    /// many wait for room already.
+    #[must_use]
+    fn cover_one_more(self: &Rc<Self>) -> bool {
         if let Ok(permit) = self.core.host.environments.clone().try_acquire_owned() {
-            self.waiting.borrow_mut().push_back(pending);
             self.start(permit);
         } else if let Some(queued) = self.account.queue(self.core.host.options.queue_per_function_max) {
-            self.waiting.borrow_mut().push_back(pending);
             self.start_when_there_is_room(queued);
         } else {
-            self.throttle(pending);
+            return false;
         }
+        true
     }
 
-    /// An environment that has just answered will most likely be free sooner than a new one.
-    fn start_after_a_while(self: &Rc<Self>) {
-        self.starting.set(self.starting.get() + 1);
-        self.patient.set(self.patient.get() + 1);
+    /// Sees to it that nobody waits for longer than `patience` for an environment that is busy or has just answered.
+    fn watch_over_waiting(self: &Rc<Self>) {
+        if self.oldest_uncovered().is_none() || self.is_watched.replace(true) {
+            return;
+        }
         let scheduler = Rc::clone(self);
         self.core.tasks.spawn_local(async move {
-            tokio::select! {
-                biased;
-                () = scheduler.core.stop.cancelled() => {}
-                () = sleep(scheduler.core.host.options.patience) => {}
+            let (stop, patience) = (&scheduler.core.stop, scheduler.core.host.options.patience);
+            while let Some(since) = scheduler.oldest_uncovered() {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => scheduler.give_up_one(InvokeRefusal::ServiceFailure),
+                    () = sleep_until(since + patience) => scheduler.lose_patience(patience),
+                }
             }
-            scheduler.patient.set(scheduler.patient.get() - 1);
-            scheduler.starting.set(scheduler.starting.get() - 1);
-            if scheduler.core.stop.is_cancelled() {
-                scheduler.give_up_one(InvokeRefusal::ServiceFailure);
-            } else if let Some(last) = scheduler.one_too_many()
-                && let Some(last) = scheduler.core.lend(last, &scheduler.account)
-            {
-                scheduler.start_for(last);
-            }
+            scheduler.is_watched.set(false);
         });
     }
 
-    /// The last waiting invocation, if there are more than environments that are starting.
-    fn one_too_many(&self) -> Option<Pending> {
+    /// Since when the first one waits that has no environment on its way.
+    fn oldest_uncovered(&self) -> Option<Instant> {
+        let waiting = self.waiting.borrow();
+        waiting.get(self.starting.get()).map(|it| it.since)
+    }
+
+    /// Gives the first one that has waited for too long to an idle environment, here or on another core, or starts one.
+    fn lose_patience(self: &Rc<Self>, patience: Duration) {
+        let at = self.starting.get();
+        let now = Instant::now();
         let mut waiting = self.waiting.borrow_mut();
-        if waiting.len() > self.starting.get() {
-            waiting.pop_back()
-        } else {
-            None
+        // It may have been served while this slept, and another stands in its place.
+        if waiting.get(at).is_none_or(|it| now < it.since + patience) {
+            return;
+        }
+        let impatient = waiting.remove(at);
+        drop(waiting);
+        if let Some(Waiting { pending, .. }) = impatient
+            && let Some(pending) = self.run_idle(pending)
+            && let Some(pending) = self.core.lend(pending, &self.account)
+        {
+            // Its patience begins anew, in case that nothing can be started for it now.
+            let since = now;
+            self.waiting.borrow_mut().insert(at, Waiting { pending, since });
+            let _ = self.cover_one_more();
         }
     }
 
@@ -200,29 +240,52 @@ impl Scheduler {
             let room = tokio::select! {
                 biased;
                 () = core.stop.cancelled() => None,
+                // Otherwise an idle environment would end for nobody.
+                () = scheduler.served_without() => None,
                 room = room => room.ok().and_then(Result::ok),
             };
             drop((queued, starved));
             scheduler.starting.set(scheduler.starting.get() - 1);
+            scheduler.tell_if_enough();
             match room {
                 // Whoever waited may have been served meanwhile.
                 Some(permit) if scheduler.waiting.borrow().len() > scheduler.starting.get() => scheduler.start(permit),
                 Some(_) => {}
                 None => scheduler.give_up_one(InvokeRefusal::Throttled),
             }
+            scheduler.watch_over_waiting();
         });
+    }
+
+    fn tell_if_enough(&self) {
+        if self.waiting.borrow().len() < self.starting.get() {
+            self.enough.notify_one();
+        }
+    }
+
+    /// Until a start that waits for room is not needed any more.
+    async fn served_without(&self) {
+        while self.waiting.borrow().len() >= self.starting.get() {
+            self.enough.notified().await;
+        }
     }
 
     /// Called when an environment that was to start is not coming: one waiting invocation may now be without one.
     fn give_up_one(&self, refusal: InvokeRefusal) {
-        if self.waiting.borrow().len() <= self.starting.get() {
+        let stopped = self.core.stop.is_cancelled();
+        let free_soon = match stopped {
+            true => 0,
+            false if self.pace.holds_back() => self.pace.busy(),
+            false => self.settling.get(),
+        };
+        if self.waiting.borrow().len() <= self.starting.get() + free_soon {
             return;
         }
-        let Some(pending) = self.waiting.borrow_mut().pop_front() else {
+        let Some(Waiting { pending, .. }) = self.waiting.borrow_mut().pop_front() else {
             return;
         };
         match refusal {
-            InvokeRefusal::Throttled if !self.core.stop.is_cancelled() => self.throttle(pending),
+            InvokeRefusal::Throttled if !stopped => self.throttle(pending),
             _ => pending.refuse(InvokeRefusal::ServiceFailure),
         }
     }
@@ -234,9 +297,10 @@ impl Scheduler {
     }
 
     /// An environment could not be made.
-    pub(crate) fn start_failed(&self) {
+    pub(crate) fn start_failed(self: &Rc<Self>) {
         self.starting.set(self.starting.get() - 1);
         self.give_up_one(InvokeRefusal::ServiceFailure);
+        self.watch_over_waiting();
     }
 
     /// An environment can take an invocation: gives it the one that has waited longest, or keeps it idle.
@@ -244,8 +308,9 @@ impl Scheduler {
         if self.core.stop.is_cancelled() {
             return Offer::End;
         }
-        let pending = self.waiting.borrow_mut().pop_front();
-        if let Some(pending) = pending {
+        let first = self.waiting.borrow_mut().pop_front();
+        if let Some(Waiting { pending, .. }) = first {
+            self.tell_if_enough();
             environment.assign(pending);
             return Offer::Keep;
         }
@@ -316,6 +381,22 @@ impl Scheduler {
         for environment in idle {
             environment.end();
         }
+    }
+}
+
+/// An environment that has an invocation. Ends when dropped.
+pub(crate) struct Busy(Rc<Scheduler>);
+
+impl Busy {
+    pub(crate) fn new(scheduler: &Rc<Scheduler>) -> Self {
+        scheduler.pace.begin();
+        Self(Rc::clone(scheduler))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.pace.end();
     }
 }
 

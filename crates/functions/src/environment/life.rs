@@ -161,6 +161,8 @@ impl Environment {
                 }
                 () = run.server.accept(self) => {}
                 () = sleep_until(deadline) => failure = Some(self.init_timed_out()),
+                // When it has ended, nobody knows what it has used.
+                () = sleep_until(self.memory.ask_again_at(self.init.get().began)) => self.observe_memory(Instant::now()),
             }
         }
         let at = at.unwrap_or_else(Instant::now);

@@ -1,49 +1,80 @@
 //! The most memory that an environment has used, as its REPORT lines show it.
 
+use crate::runtime_api::some_below;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often the kernel is asked at most. Asking takes some microseconds, too much for every invocation.
+/// How often the kernel is asked at most. Asking takes some microseconds for each process, too much for every invocation.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Enough of `/proc/PID/status`: the line is among the first thirty.
 const STATUS_BYTES: usize = 4096;
+
+/// Processes of one environment that count, and threads that are asked for their children: what one look takes is bounded,
+/// however many a function starts.
+const PROCESSES_MAX: usize = 64;
+const THREADS_MAX: usize = 256;
 
 /// The peak over all runs of the runtime.
 #[derive(Debug, Default)]
 pub(super) struct PeakMemory {
     kilobytes: Cell<u64>,
     asked_at: Cell<Option<Instant>>,
+    /// All processes of the environment are below it.
+    init: Cell<Option<u32>>,
 }
 
 impl PeakMemory {
-    /// A new process: its first figure is taken as soon as somebody asks.
-    pub(super) fn restart(&self) {
+    /// A new main process, `pid`, below a new init process. Its first figure is taken now, because it may end before anybody
+    /// asks, and the next one as soon as somebody does.
+    pub(super) fn restart(&self, init: u32, pid: u32) {
+        self.init.set(Some(init));
+        self.add(pid);
         self.asked_at.set(None);
     }
 
-    /// Takes the peak of the main process into account, unless that was done a moment ago.
+    /// When there is something new to ask for.
+    pub(super) fn ask_again_at(&self, began: Instant) -> Instant {
+        self.asked_at.get().unwrap_or(began) + ASK_AGAIN_AFTER
+    }
+
+    /// Takes the peak of the main process and of all that run beside it into account, unless that was done a moment ago.
+    ///
+    /// It is the sum of what each has used at most so far, so what they share counts for each of them, and what has ended
+    /// before anybody looked does not count. (unverified: how Lambda counts.)
     pub(super) fn observe(&self, pid: u32, now: Instant) {
         if self.asked_at.get().is_some_and(|at| now < at + ASK_AGAIN_AFTER) {
             return;
         }
         self.asked_at.set(Some(now));
-        let mut status = [0; STATUS_BYTES];
-        // A process that has just ended has no figures any more; the ones before count.
-        let read = File::open(format!("/proc/{pid}/status")).and_then(|mut file| file.read(&mut status));
-        let status = status.get(..read.unwrap_or(0)).unwrap_or_default();
-        if let Some(kilobytes) = peak_kilobytes(status) {
-            self.kilobytes.set(self.kilobytes.get().max(kilobytes));
-        }
+        self.add(pid);
+    }
+
+    fn add(&self, pid: u32) {
+        let init = self.init.get();
+        let mut others = init.map_or_else(Vec::new, |init| some_below(init, PROCESSES_MAX, THREADS_MAX));
+        // A kernel may have no lists of children.
+        others.retain(|&other| other != pid);
+        others.truncate(PROCESSES_MAX - 1);
+        let all = std::iter::once(pid).chain(others);
+        let sum: u64 = all.filter_map(peak_of).sum();
+        self.kilobytes.set(self.kilobytes.get().max(sum));
     }
 
     /// In megabytes, of 1024 times 1024 bytes, rounded up. (unverified: how Lambda rounds.)
     pub(super) fn megabytes(&self) -> u64 {
         self.kilobytes.get().div_ceil(1024)
     }
+}
+
+/// What a process has used at most, in kilobytes. One that has just ended has no figures any more.
+fn peak_of(pid: u32) -> Option<u64> {
+    let mut status = [0; STATUS_BYTES];
+    let read = File::open(format!("/proc/{pid}/status")).and_then(|mut file| file.read(&mut status));
+    peak_kilobytes(status.get(..read.ok()?)?)
 }
 
 /// Reads the line `VmHWM:     12345 kB`.
@@ -74,14 +105,35 @@ mod tests {
         memory.observe(std::process::id(), now);
         let first = memory.megabytes();
         assert!(first > 0);
-        // Nobody has this process id.
-        memory.restart();
+        // Nobody has these process ids.
+        memory.restart(u32::MAX, u32::MAX);
         memory.observe(u32::MAX, now);
         assert_eq!(memory.megabytes(), first);
         memory.kilobytes.set(0);
         memory.observe(std::process::id(), now + ASK_AGAIN_AFTER / 2);
         assert_eq!(memory.megabytes(), 0, "asked a moment ago");
-        memory.observe(std::process::id(), now + ASK_AGAIN_AFTER);
+        memory.observe(std::process::id(), memory.ask_again_at(now));
         assert!(memory.megabytes() > 0);
+        // The first figure of a new process is there before anybody asks.
+        let memory = PeakMemory::default();
+        memory.restart(u32::MAX, std::process::id());
+        assert!(memory.megabytes() > 0);
+    }
+
+    #[test]
+    fn children_count() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let of_child = peak_of(child.id()).unwrap();
+        let memory = PeakMemory::default();
+        // This process stands for the init, and for the main process one that has ended. Another child that ends at this
+        // very moment may hide this one.
+        for _ in 0..100 {
+            memory.restart(std::process::id(), u32::MAX);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if std::path::Path::new("/proc/thread-self/children").exists() {
+            assert!(memory.kilobytes.get() >= of_child, "{memory:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Environment, RuntimeState, Watched};
 use crate::code::CodeError;
 use crate::failure::Failure;
-use crate::interpreters::Choice;
+use crate::interpreters::{Choice, Obstacle};
 use crate::launch::Launch;
 use crate::log::{InitStart, Output, RuntimeVersion};
 use crate::runtime_api::Server;
@@ -12,7 +12,7 @@ use model::lambda::function::Function;
 use sandbox::{ExitStatus, Process, SpawnError, Step};
 use sha2::{Digest, Sha256};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -102,12 +102,19 @@ impl Run {
             runtime: &runtime_version(function, interpreter),
             stream: &environment.journal.stream,
         });
-        if let Some(message) = interpreters.obstacle(runtime, host.options.strict_runtimes) {
-            return Err(not_runnable(environment, &message));
+        if let Some(obstacle) = interpreters.obstacle(runtime, host.options.strict_runtimes) {
+            environment.journal.notice(obstacle.message());
+            return Err(match obstacle {
+                Obstacle::NoInterpreter(_) => StartError::Function(Failure::InvalidRuntime),
+                Obstacle::Broken(_) => StartError::Service,
+            });
         }
         let code = match host.codes.ready(&function.code).await {
             Ok(code) => code,
-            Err(CodeError::Package(message)) => return Err(not_runnable(environment, &message)),
+            Err(CodeError::Package(message)) => {
+                environment.journal.notice(&message);
+                return Err(StartError::Function(Failure::InvalidZipFile));
+            }
             Err(error) => return Err(service(&error)),
         };
         let mut server = Server::bind().map_err(|error| service(&error))?;
@@ -119,11 +126,15 @@ impl Run {
             temporary: &home.temporary(),
             log_stream: &environment.journal.stream,
         });
+        let spec = launch::with_own_tmp(spec, host.spawner.host_features())
+            .await
+            .map_err(|error| service(&error))?;
         environment.state.borrow_mut().runtime = RuntimeState::Started;
+        let folder = spec.working_directory.clone();
         let mut process = match host.spawner.spawn(spec).await {
             Ok(process) => process,
             Err(error) => {
-                return Err(entry_point_failure(environment, &error)
+                return Err(entry_point_failure(environment, &error, &folder)
                     .await
                     .unwrap_or_else(|| service(&error)));
             }
@@ -134,7 +145,7 @@ impl Run {
             readers.spawn_local(reader);
         }
         server.open_for(process.init_pid());
-        environment.memory.restart();
+        environment.memory.restart(process.init_pid(), process.pid());
         environment.state.borrow_mut().process = Some(Watched {
             pid: Some(process.pid()),
             output: Rc::new(output),
@@ -185,33 +196,45 @@ fn runtime_version(function: &Function, interpreter: Choice<'_>) -> RuntimeVersi
     RuntimeVersion { text, arn }
 }
 
-/// Is it the function's fault that its program was not executed?
-async fn entry_point_failure(environment: &Environment, error: &SpawnError) -> Option<StartError> {
+/// Is it the function's fault that its program was not executed? `folder` is that of its code.
+async fn entry_point_failure(environment: &Environment, error: &SpawnError, folder: &Path) -> Option<StartError> {
     const NO_SUCH_FILE: i32 = 2;
-    let failure = match error {
+    let is_managed = environment.scheduler.function.configuration.runtime.is_managed();
+    let (failure, notice) = match error {
+        // The interpreter that was found is not there any more.
+        SpawnError::Exec { .. } if is_managed => (Failure::InvalidRuntime, error.to_string()),
         SpawnError::Exec { program, errno } => {
             let path = program.clone();
             // A script whose interpreter is missing gives the same error as a missing file.
             let exists = blocking(move || path.try_exists()).await.unwrap_or(false);
-            if *errno == NO_SUCH_FILE && !exists {
+            let failure = if *errno == NO_SUCH_FILE && !exists {
                 Failure::NoBootstrap
             } else {
                 Failure::BadBootstrap(*errno)
-            }
+            };
+            (failure, error.to_string())
         }
         SpawnError::Setup {
             step: Step::WorkingDirectory,
-            ..
-        } => Failure::NoBootstrap,
+            errno,
+        } => {
+            let folder = folder.display();
+            let message = match *errno {
+                NO_SUCH_FILE => format!("the code folder {folder} does not exist"),
+                other => format!(
+                    "the code folder {folder} cannot be used: {}",
+                    io::Error::from_raw_os_error(other)
+                ),
+            };
+            let failure = match is_managed {
+                true => Failure::NoCode(message.clone()),
+                false => Failure::NoBootstrap,
+            };
+            (failure, message)
+        }
         _ => return None,
     };
-    // The payload names the path that Lambda has; this names the one that was tried.
-    environment.journal.notice(&error.to_string());
+    // A payload names the path that Lambda has; this names the one that was tried.
+    environment.journal.notice(&notice);
     Some(StartError::Function(failure))
-}
-
-/// Tells also the person at the terminal why the function cannot be run.
-fn not_runnable(environment: &Environment, message: &str) -> StartError {
-    environment.journal.notice(message);
-    StartError::Function(Failure::NotRunnable(message.to_owned()))
 }

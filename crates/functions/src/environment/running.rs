@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::log::{AnswerSpans, Status};
 use crate::pending::{Pending, Reply};
 use crate::request_id::RequestId;
-use crate::scheduler::{Scheduler, Settling};
+use crate::scheduler::{Busy, Scheduler, Settling};
 use bytes::Bytes;
 use invoke::{InvokeOutcome, InvokeRefusal};
 use std::rc::Rc;
@@ -29,6 +29,7 @@ pub(super) struct Running {
     answer_began: Option<Instant>,
     answer_ended: Option<(Instant, u64)>,
     ended: Option<Instant>,
+    _busy: Busy,
     /// From the answer on.
     settling: Option<Settling>,
     slot: Option<Slot>,
@@ -43,7 +44,7 @@ enum Caller {
 }
 
 impl Running {
-    pub(super) fn new(id: RequestId, pending: Pending, began: Instant, timeout: Duration) -> Self {
+    pub(super) fn new(id: RequestId, pending: Pending, began: Instant, timeout: Duration, busy: Busy) -> Self {
         Self {
             id,
             event: pending.invocation.payload,
@@ -56,6 +57,7 @@ impl Running {
             answer_began: None,
             answer_ended: None,
             ended: None,
+            _busy: busy,
             settling: None,
             slot: Some(pending.slot),
         }
@@ -119,6 +121,7 @@ impl Running {
             }
         };
         // Before the caller hears of it, because its next invocation may come at once.
+        scheduler.pace.took(self.began.elapsed());
         self.settling = Some(Settling::new(scheduler));
         if self.wants_tail {
             self.caller = Caller::WaitsForLog(reply, outcome);

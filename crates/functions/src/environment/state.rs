@@ -108,20 +108,25 @@ impl State {
     }
 }
 
-/// Writes what the socket takes, head and event in one call.
+/// Writes what the socket takes, in one call: a reply that was held back, the head and the event.
 pub(super) fn write_event(
     connection: &Connection,
     head: &[u8],
     event: &[u8],
     written: usize,
 ) -> io::Result<(usize, bool)> {
-    let rest_of_head = head.get(written..).unwrap_or_default();
-    let rest_of_event = event.get(written.saturating_sub(head.len())..).unwrap_or_default();
-    let now = match connection.try_write(&[IoSlice::new(rest_of_head), IoSlice::new(rest_of_event)]) {
+    let held = connection.held();
+    let mut before = 0;
+    let parts = [&held, head, event].map(|part| {
+        let rest = part.get(written.saturating_sub(before)..).unwrap_or_default();
+        before += part.len();
+        IoSlice::new(rest)
+    });
+    let now = match connection.try_write(&parts) {
         Ok(now) => now,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
         Err(error) => return Err(error),
     };
     let written = written + now;
-    Ok((written, written >= head.len() + event.len()))
+    Ok((written, written >= before))
 }

@@ -149,7 +149,7 @@ fn check_json(payload: &[u8]) -> Result<(), error::ParserError> {
     })
 }
 
-/// The JSON object in `X-Amz-Client-Context`.
+/// The JSON object in `X-Amz-Client-Context`, as it can stand in a header of the Runtime API.
 fn client_context(header: &str) -> Result<String, LambdaError> {
     let decoded = (header.len() <= CLIENT_CONTEXT_BYTES_MAX)
         .then(|| STANDARD.decode(header).ok())
@@ -157,7 +157,27 @@ fn client_context(header: &str) -> Result<String, LambdaError> {
         .and_then(|bytes| String::from_utf8(bytes).ok());
     decoded
         .filter(|text| text.trim_start().starts_with('{') && check_json(text.as_bytes()).is_ok())
+        .map(on_one_line)
         .ok_or_else(LambdaError::client_context)
+}
+
+/// A JSON document with line breaks, without its whitespace; any other as it is. Whitespace inside of strings stays: a
+/// line break cannot stand there.
+fn on_one_line(mut document: String) -> String {
+    if !document.contains(['\r', '\n']) {
+        return document;
+    }
+    let (mut in_string, mut is_escaped) = (false, false);
+    let is_kept = |character: char| {
+        let was_in_string = in_string;
+        if character == '"' && !is_escaped {
+            in_string = !in_string;
+        }
+        is_escaped = in_string && character == '\\' && !is_escaped;
+        was_in_string || !matches!(character, ' ' | '\t' | '\r' | '\n')
+    };
+    document.retain(is_kept);
+    document
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -217,6 +237,8 @@ fn refused(refusal: InvokeRefusal, function: &Function) -> LambdaError {
         InvokeRefusal::Throttled => LambdaError::throttled(function.configuration.concurrency.is_some()),
         InvokeRefusal::RequestTooLarge => LambdaError::too_large(),
         InvokeRefusal::ClientContext => LambdaError::client_context(),
+        InvokeRefusal::InvalidZipFile => LambdaError::invalid_zip_file(),
+        InvokeRefusal::InvalidRuntime => LambdaError::invalid_runtime(),
         InvokeRefusal::ServiceFailure => LambdaError::service(),
     }
 }

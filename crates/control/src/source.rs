@@ -36,7 +36,8 @@ pub trait Source: Send + Sync + 'static {
     /// Runs a function. Ends by itself, at the latest some time after the function's timeout.
     fn invoke(&self, invocation: Invocation) -> impl Future<Output = Invoked> + Send;
 
-    /// What functions wrote, and a number that changes whenever there is more of it.
+    /// What functions wrote, and a number that changes whenever there is more of it. Queries wait for what is on its way,
+    /// as [`LogGroupReader::catch_up`] says.
     fn logs(&self) -> (LogGroupReader, watch::Receiver<u64>);
 }
 

@@ -5,7 +5,7 @@ use crate::json::write_string;
 use crate::log::Status;
 use crate::request_id::RequestId;
 use bytes::Bytes;
-use invoke::InvokeOutcome;
+use invoke::{InvokeOutcome, InvokeRefusal};
 use sandbox::ExitStatus;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -21,8 +21,12 @@ pub(crate) enum Failure {
     TimedOut(Duration),
     /// There is no file to run.
     NoBootstrap,
-    /// There is nothing here that could run the code, for this reason.
-    NotRunnable(String),
+    /// There is no code, for this reason.
+    NoCode(String),
+    /// The package cannot be unpacked.
+    InvalidZipFile,
+    /// There is nothing here that could run the code.
+    InvalidRuntime,
     /// The system refused to execute the file, with this error number.
     BadBootstrap(i32),
     /// The answer is over 6 MB.
@@ -44,6 +48,9 @@ impl Failure {
                 r#"{{"errorMessage":"Response payload size exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes).","errorType":"{error_type}"}}"#
             )
             .into(),
+            // Lambda fails the call itself.
+            Self::InvalidZipFile => return InvokeOutcome::Refused(InvokeRefusal::InvalidZipFile),
+            Self::InvalidRuntime => return InvokeOutcome::Refused(InvokeRefusal::InvalidRuntime),
             other => {
                 let mut payload = b"{\"errorType\":".to_vec();
                 write_string(&mut payload, &error_type);
@@ -78,7 +85,9 @@ impl Failure {
             Self::Posted { error_type, .. } => error_type,
             Self::Exited(_) => "Runtime.ExitError",
             Self::TimedOut(_) => "Sandbox.Timedout",
-            Self::NoBootstrap | Self::NotRunnable(_) | Self::BadBootstrap(_) => "Runtime.InvalidEntrypoint",
+            Self::NoBootstrap | Self::NoCode(_) | Self::BadBootstrap(_) => "Runtime.InvalidEntrypoint",
+            Self::InvalidZipFile => "InvalidZipFileException",
+            Self::InvalidRuntime => "InvalidRuntimeException",
             Self::AnswerTooLarge => "Function.ResponseSizeTooLarge",
             Self::AnswerTruncated => "Runtime.TruncatedResponse",
             Self::ResponseMode => "Runtime.InvalidResponseModeHeader",
@@ -93,11 +102,11 @@ impl Failure {
             Self::TimedOut(timeout) => format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()).into(),
             Self::NoBootstrap => "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".into(),
             Self::BadBootstrap(errno) => format!("fork/exec /var/task/bootstrap: {}", errno_text(*errno)).into(),
-            Self::NotRunnable(message) => message.into(),
+            Self::NoCode(message) => message.into(),
             Self::AnswerTruncated => "HTTP request detected as truncated".into(),
             Self::ResponseMode => "Invalid function response mode".into(),
-            // These two have payloads of their own.
-            Self::Posted { .. } | Self::AnswerTooLarge => "".into(),
+            // These have payloads of their own, or none.
+            Self::Posted { .. } | Self::AnswerTooLarge | Self::InvalidZipFile | Self::InvalidRuntime => "".into(),
         }
     }
 }
@@ -190,11 +199,32 @@ mod tests {
     fn a_reason_in_words_stays_json() {
         let id = RequestIds::new().fresh().unwrap();
         let reason = "\"a\\b\"\n\u{1}ä";
-        let InvokeOutcome::FunctionError { payload, .. } = Failure::NotRunnable(reason.to_owned()).outcome(&id) else {
+        let InvokeOutcome::FunctionError { payload, .. } = Failure::NoCode(reason.to_owned()).outcome(&id) else {
             panic!("a failure of the function");
         };
         let document: std::collections::HashMap<String, String> = serde_json::from_slice(&payload).unwrap();
         assert_eq!(document["errorMessage"], format!("RequestId: {id} Error: {reason}"));
+    }
+
+    // Source: Lambda 5.6
+    #[test]
+    fn what_lambda_refuses_to_run_is_no_error_of_the_function() {
+        let id = RequestIds::new().fresh().unwrap();
+        for (failure, refusal, error_type) in [
+            (
+                Failure::InvalidZipFile,
+                InvokeRefusal::InvalidZipFile,
+                "InvalidZipFileException",
+            ),
+            (
+                Failure::InvalidRuntime,
+                InvokeRefusal::InvalidRuntime,
+                "InvalidRuntimeException",
+            ),
+        ] {
+            assert_eq!(failure.status(), Status::Error(error_type.to_owned()));
+            assert_eq!(failure.outcome(&id), InvokeOutcome::Refused(refusal));
+        }
     }
 
     #[test]

@@ -85,6 +85,24 @@ impl fmt::Display for Interpreter {
     }
 }
 
+/// Why no invocation of a function can run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// This host has nothing that runs the runtime, in the words for whoever runs albacore.
+    NoInterpreter(String),
+    /// The platform's fault: its own part of the runtime is not there.
+    Broken(String),
+}
+
+impl Obstacle {
+    /// One sentence or two.
+    pub(crate) fn message(&self) -> &str {
+        match self {
+            Self::NoInterpreter(message) | Self::Broken(message) => message,
+        }
+    }
+}
+
 /// Which interpreter serves a runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Choice<'a> {
@@ -135,7 +153,7 @@ impl Interpreters {
     pub(crate) fn notice(&self, function: &FunctionName, runtime: Runtime, strict: bool) -> Option<RuntimeNotice> {
         let obstacle = self.obstacle(runtime, strict);
         let missing = obstacle.is_some();
-        let message = obstacle.or_else(|| match self.choose(runtime) {
+        let message = obstacle.map(|it| it.message().to_owned()).or_else(|| match self.choose(runtime) {
             Choice::Nearest(interpreter) => Some(format!(
                 "{runtime} is served by {interpreter}, the nearest version on this host; --strict-runtimes refuses that"
             )),
@@ -149,25 +167,27 @@ impl Interpreters {
     }
 
     /// Why no invocation of a function with this runtime can run; `None` if one can.
-    pub(crate) fn obstacle(&self, runtime: Runtime, strict: bool) -> Option<String> {
+    pub(crate) fn obstacle(&self, runtime: Runtime, strict: bool) -> Option<Obstacle> {
         let (language, series) = wanted(runtime)?;
         if let Some(broken) = &self.broken {
-            return Some(format!("{runtime}: {broken}. Every invocation fails"));
+            let message = format!("{runtime}: {broken}. Every invocation fails");
+            return Some(Obstacle::Broken(message));
         }
         let name = language.name();
-        match self.choose(runtime) {
-            Choice::Nearest(nearest) if strict => Some(format!(
+        let message = match self.choose(runtime) {
+            Choice::Nearest(nearest) if strict => format!(
                 "{runtime}: --strict-runtimes wants {name} {}, and the nearest version in PATH is {nearest}. Every \
                  invocation fails until the right one is installed and albacore is started again",
                 language.series(series)
-            )),
-            Choice::Missing => Some(format!(
+            ),
+            Choice::Missing => format!(
                 "{runtime}: no {name} that albacore can use was found in PATH; found: {}. Every invocation fails until \
                  one is installed and albacore is started again",
                 self.listed()
-            )),
-            Choice::NotNeeded | Choice::Exact(_) | Choice::Nearest(_) => None,
-        }
+            ),
+            Choice::NotNeeded | Choice::Exact(_) | Choice::Nearest(_) => return None,
+        };
+        Some(Obstacle::NoInterpreter(message))
     }
 
     /// The version that the runtime names, otherwise the one with the smallest distance to it, of two the newer. Of one
@@ -269,7 +289,7 @@ mod tests {
             "{runtime}, strict: {strict}"
         );
         assert_eq!(
-            host.obstacle(runtime, strict),
+            host.obstacle(runtime, strict).map(|it| it.message().to_owned()),
             notice.filter(|it| it.missing).map(|it| it.message)
         );
     }
@@ -338,5 +358,9 @@ mod tests {
             )),
         );
         check_notice(&host, "provided.al2023", false, None);
+        let python = Runtime::try_from("python3.12").unwrap();
+        assert!(matches!(host.obstacle(python, false), Some(Obstacle::Broken(_))));
+        let none = Interpreters::NONE.obstacle(python, false);
+        assert!(matches!(none, Some(Obstacle::NoInterpreter(_))));
     }
 }

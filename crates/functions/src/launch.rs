@@ -1,8 +1,9 @@
 //! What the main process of an environment is given: program, directories, environment variables.
 //!
 //! Source: Lambda 3.2 and 3.3. In the `process` tier the code is where it lies on the host, so `LAMBDA_TASK_ROOT` and the
-//! current directory are that folder and not `/var/task`, the writable directory is `TMPDIR` and not `/tmp`, and what lies
-//! below `/var/runtime` and `/var/lang` on Lambda is the folder of the bootstraps and that of the interpreter.
+//! current directory are that folder and not `/var/task`, and what lies below `/var/runtime` and `/var/lang` on Lambda is
+//! the folder of the bootstraps and that of the interpreter. The writable directory is `/tmp` where the host allows it
+//! ([`with_own_tmp`]), and otherwise named by `TMPDIR`.
 
 mod managed;
 
@@ -10,13 +11,17 @@ use crate::code::ReadyCode;
 use crate::interpreters::{Choice, Interpreter};
 use model::lambda::function::Function;
 use model::lambda::logging::LogFormat;
-use sandbox::{LOG_DESCRIPTOR, Limits, Spec};
+use sandbox::{HostFeatures, LOG_DESCRIPTOR, Limits, Spec};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use time::OffsetDateTime;
+
+/// Names the writable directory when it is not at `/tmp`. Lambda sets no such variable.
+const TMPDIR: &str = "TMPDIR";
 
 /// The file that `provided.*` runs, and the folder that it starts in.
 pub(crate) fn program_and_folder(code: &ReadyCode) -> (PathBuf, PathBuf) {
@@ -51,7 +56,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) log_stream: &'a str,
 }
 
-/// The description of the process.
+/// The description of the process, whose writable directory is at its own path and named by `TMPDIR`.
 pub(crate) fn spec(launch: &Launch<'_>) -> Spec {
     let (bootstrap, folder) = program_and_folder(launch.code);
     let interpreter = match launch.interpreter {
@@ -74,9 +79,32 @@ pub(crate) fn spec(launch: &Launch<'_>) -> Spec {
         environment: environment.into_iter().collect(),
         working_directory: folder,
         temporary_directory: Some(launch.temporary.to_owned()),
+        temporary_mount: false,
         log_pipe: interpreter.is_some(),
         limits: Limits::default(),
     }
+}
+
+/// Has the writable directory at `/tmp`, as on Lambda, if the host allows it and it would hide nothing that `spec` needs.
+/// Then nothing has to name it: `TMPDIR` is absent, unless the function has one of its own.
+///
+/// # Cancel safety
+///
+/// Nothing is lost when the future is dropped.
+pub(crate) async fn with_own_tmp(mut spec: Spec, features: HostFeatures) -> io::Result<Spec> {
+    if !features.temporary_mount {
+        return Ok(spec);
+    }
+    let decide = move || {
+        spec.temporary_mount = sandbox::can_mount_over_tmp(&features, &spec);
+        if spec.temporary_mount {
+            let directory = spec.temporary_directory.as_deref().map(Path::as_os_str);
+            spec.environment
+                .retain(|(name, value)| name != TMPDIR || directory != Some(value.as_os_str()));
+        }
+        spec
+    };
+    tokio::task::spawn_blocking(decide).await.map_err(io::Error::other)
 }
 
 /// The later ones win: what a function may override, its own, what Lambda sets itself.
@@ -114,7 +142,7 @@ fn variables(launch: &Launch<'_>, interpreter: Option<&Interpreter>, folder: &Pa
         ]),
     );
     set("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin".into());
-    set("TMPDIR", temporary.into());
+    set(TMPDIR, temporary.into());
     set("TZ", ":UTC".into());
     if let Some(interpreter) = interpreter {
         for (name, value) in managed::variables(interpreter, root) {

@@ -61,4 +61,10 @@ pub struct LogEvent<'a> {
 pub trait LogSink: Send + Sync {
     /// Takes one event. Called on traffic cores, so it must not block.
     fn event(&self, event: LogEvent<'_>);
+
+    /// False asks the readers of what functions write to slow down, because events would be lost. They wait for a moment
+    /// and not for ever, so it is no more than a wish.
+    fn has_room(&self) -> bool {
+        true
+    }
 }

@@ -13,6 +13,7 @@ mod request;
 
 pub(crate) use answer::{Refusal, is_field_value, write_event_head};
 pub(crate) use connection::Connection;
+pub(crate) use peer::some_below;
 
 use crate::environment::Environment;
 use peer::Door;

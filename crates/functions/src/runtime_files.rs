@@ -30,6 +30,7 @@ const FILES: &[(&str, &str)] = &[
     embedded!("node/albacore/loader.cjs"),
     embedded!("node/albacore/logs.cjs"),
     embedded!("node/albacore/streaming.cjs"),
+    embedded!("node/albacore/syntax.cjs"),
 ];
 
 const DIRECTORY_MODE: u32 = 0o755;

@@ -53,7 +53,7 @@ impl Invocation {
 /// An invocation that has ended, for callers that want to know more than the outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invoked {
-    /// The request id, a UUID, as it stands in the function's log. `None` when the function was not run.
+    /// The request id, a UUID, as it stands in the function's log. `None` when no environment was tried.
     pub request_id: Option<String>,
     /// How it ended.
     pub outcome: InvokeOutcome,
@@ -91,6 +91,10 @@ pub enum InvokeRefusal {
     RequestTooLarge,
     /// The client context cannot stand in a header, for example because it has line breaks.
     ClientContext,
+    /// The package with its code cannot be unpacked. What is wrong with it stands in the function's log.
+    InvalidZipFile,
+    /// Nothing on this host runs its runtime, or the wanted version of it. What is missing stands in the function's log.
+    InvalidRuntime,
     /// The platform failed, not the function: an environment could not be made.
     ServiceFailure,
 }
@@ -102,6 +106,8 @@ impl fmt::Display for InvokeRefusal {
             Self::Throttled => "the function is throttled",
             Self::RequestTooLarge => "the event is over 6 MB",
             Self::ClientContext => "the client context cannot be handed to a runtime",
+            Self::InvalidZipFile => "the package of the function cannot be unpacked",
+            Self::InvalidRuntime => "nothing on this host runs the runtime of the function",
             Self::ServiceFailure => "no execution environment could be made",
         })
     }

@@ -10,8 +10,8 @@ const { RuntimeError, textOf } = require('./failures.cjs');
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
 
-// How long Node.js may take to check a file.
-const CHECK_MS = 2000;
+// How long the place of a syntax error is looked for.
+const SEARCH_MS = 3000;
 
 // Runtimes from this one on know no callbacks, whatever version of Node.js serves them.
 const FIRST_WITHOUT_CALLBACKS = 24;
@@ -99,7 +99,7 @@ async function loadModule(folder, name, require, searched) {
   } catch (error) {
     if (error instanceof SyntaxError) {
       const wrapped = new RuntimeError('UserCodeSyntaxError', textOf(error));
-      wrapped.stack = placeOf(error, file) + error.stack;
+      wrapped.stack = placeOf(error, searched[0], file) + error.stack;
       throw wrapped;
     }
     if (error && error.code === 'MODULE_NOT_FOUND') {
@@ -110,17 +110,19 @@ async function loadModule(folder, name, require, searched) {
 }
 
 // The file and the line of a syntax error. Of a script the stack begins with them; of an ES module Node.js keeps them to
-// itself, but tells them when it is asked to check the file.
-function placeOf(error, file) {
+// itself, but tells them when the module is compiled again by a program that ends with the error.
+function placeOf(error, root, file) {
   if (!error.stack.startsWith('SyntaxError')) {
     return '';
   }
-  const module = ['.mjs', '.js'].map((extension) => file + extension).find(isFile);
-  if (module === undefined) {
+  const first = ['', '.js', '.mjs', '.cjs'].map((extension) => file + extension).find(isFile);
+  if (first === undefined) {
     return '';
   }
-  const options = { encoding: 'utf8', timeout: CHECK_MS, stdio: ['ignore', 'ignore', 'pipe'] };
-  const { stderr } = require('child_process').spawnSync(process.execPath, ['--check', module], options);
+  const flags = ['--experimental-vm-modules', '--no-warnings'];
+  const search = [...flags, path.join(__dirname, 'syntax.cjs'), root, first, textOf(error)];
+  const options = { encoding: 'utf8', timeout: SEARCH_MS, stdio: ['ignore', 'ignore', 'pipe'] };
+  const { stderr } = require('child_process').spawnSync(process.execPath, search, options);
   const end = stderr ? stderr.indexOf('SyntaxError') : -1;
   return end > 0 ? stderr.slice(0, end) : '';
 }
@@ -176,4 +178,4 @@ function isModulePackage(folder) {
   return false;
 }
 
-module.exports = { load };
+module.exports = { isFile, isModulePackage, load };

@@ -8,6 +8,8 @@ from _albacore import logs, marshal
 from _albacore.main import Fault
 
 OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+# The most files that are looked at for a null byte.
+SOURCES_MAX = 2000
 NO_BREAK_SPACE = "\u00a0"
 
 
@@ -39,6 +41,41 @@ def stack_trace(error):
     while first < len(frames) and frames[first][0].startswith(OWN_FOLDER):
         first += 1
     return traceback.format_list(frames[first:])
+
+
+def place_of_null_byte(error, module_name):
+    """File, line and text of a null byte in a source. The interpreter refuses it without saying where it is."""
+    names = set(module_name.split("."))
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        # The innermost code of the function is what imports the file, by one of the names in it.
+        if not frame.f_code.co_filename.startswith(OWN_FOLDER):
+            names = {part for name in frame.f_code.co_names for part in name.split(".")}
+    for file in sources(os.environ.get("LAMBDA_TASK_ROOT", os.getcwd())):
+        folder, name = os.path.split(file)
+        module = os.path.basename(folder) if name == "__init__.py" else name[: -len(".py")]
+        if module in names:
+            try:
+                with open(file, "rb") as source:
+                    before, null, _ = source.read().partition(b"\0")
+            except OSError:
+                continue
+            if null:
+                text = before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")
+                return file, before.count(b"\n") + 1, text + "\\0\n"
+    return None
+
+
+def sources(root):
+    """The Python files of the function, those that lie nearest first in each folder."""
+    count = 0
+    for folder, _, names in os.walk(root):
+        for name in sorted(names):
+            file = os.path.join(folder, name)
+            if name.endswith(".py") and os.path.isfile(file):
+                count += 1
+                if count > SOURCES_MAX:
+                    return
+                yield file
 
 
 def encode(report):

@@ -76,12 +76,12 @@ def timestamp(seconds=None):
     return strftime("%Y-%m-%dT%H:%M:%S", gmtime(seconds)) + ".{:03d}Z".format(milliseconds)
 
 
-def follow_logging(sink):
-    """Gives `logging` its handler as soon as anybody imports it."""
+def follow_logging(sink, folders):
+    """Gives `logging` its handler as soon as anybody imports it. `folders` hold the standard library."""
     if "logging" in sys.modules:
         attach_handler(sink)
     else:
-        sys.meta_path.insert(0, LoggingWatch(sink))
+        sys.meta_path.insert(0, LoggingWatch(sink, folders))
 
 
 def attach_handler(sink):
@@ -93,8 +93,9 @@ def attach_handler(sink):
 class LoggingWatch:
     """Stands first among the finders until `logging` is imported."""
 
-    def __init__(self, sink):
+    def __init__(self, sink, folders):
         self.sink = sink
+        self.folders = folders
 
     def find_spec(self, name, path=None, target=None):
         if name != "logging":
@@ -102,10 +103,9 @@ class LoggingWatch:
         import _frozen_importlib_external
 
         sys.meta_path.remove(self)
-        spec = _frozen_importlib_external.PathFinder.find_spec(name, path, target)
-        # A function may have a module of this name itself.
-        is_real = spec is not None and (spec.origin or "").startswith(os.path.dirname(os.__file__) + os.sep)
-        if is_real:
+        # The standard library's, even where a function has a module of this name itself: as on Lambda.
+        spec = _frozen_importlib_external.PathFinder.find_spec(name, self.folders, target)
+        if spec is not None:
             execute = spec.loader.exec_module
 
             def execute_and_attach(module):

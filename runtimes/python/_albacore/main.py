@@ -12,14 +12,15 @@ from _albacore import api, context, logs
 def run():
     """Prepares the interpreter, loads the handler, and serves invocations until the process is killed."""
     sink = logs.open_sink()
-    prepare_interpreter(sys.argv[1:])
-    logs.follow_logging(sink)
+    standard = standard_folders()
+    prepare_interpreter(sys.argv[1:], standard)
+    logs.follow_logging(sink, standard)
     runtime_api = api.RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     handler = load_handler(os.environ.get("_HANDLER", ""), runtime_api, sink)
     serve(runtime_api, handler, sink)
 
 
-def prepare_interpreter(package_folders):
+def prepare_interpreter(package_folders, standard):
     """Makes the interpreter, which was started without `site`, look like Lambda's."""
     import builtins
 
@@ -29,12 +30,47 @@ def prepare_interpreter(package_folders):
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
     builtins.help = _sitebuiltins._Helper()
     del sys.argv[1:]
+    # Behind what is built in, and before everything that the task's folder may hold.
+    sys.meta_path.insert(-1, LoadedOnLambda(standard))
     # In place of the folder of the bootstrap. The submodules of this package are found without it.
     sys.path[0] = os.environ.get("LAMBDA_TASK_ROOT", os.getcwd())
     sys.meta_path.append(LentPackages(package_folders))
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.reconfigure(line_buffering=True)
+
+
+def standard_folders():
+    """Where the standard library lies: the end of the search path, as long as nobody has added to it."""
+    folder = os.path.dirname(os.__file__)
+    return sys.path[sys.path.index(folder) :] if folder in sys.path else [folder]
+
+
+class LoadedOnLambda:
+    """Finds modules that Lambda's Python client has imported before the function's code comes into sight.
+
+    A function cannot put its own in their place there, whatever files it brings. Here they may be imported later, for the
+    first time even by the function, and have to be the standard library's all the same. This runtime relies on no others.
+    """
+
+    # What `awslambdaric.bootstrap` leaves in `sys.modules`, in any version from Python 3.8 on, and `site`.
+    NAMES = frozenset(
+        "__future__ _collections_abc _colorize _weakrefset abc atexit codecs collections contextlib copyreg decimal "
+        "encodings enum functools genericpath heapq importlib io itertools json keyword linecache logging math numbers "
+        "operator os posixpath re reprlib site sre_compile sre_constants sre_parse stat string textwrap threading token "
+        "tokenize traceback types warnings weakref zipimport".split()
+    )
+
+    def __init__(self, folders):
+        self.folders = folders
+
+    def find_spec(self, name, path=None, target=None):
+        # `path` is that of a package whose module is asked for: that one was found here already.
+        if path is not None or name not in self.NAMES:
+            return None
+        import _frozen_importlib_external
+
+        return _frozen_importlib_external.PathFinder.find_spec(name, self.folders, target)
 
 
 class LentPackages:
@@ -113,8 +149,28 @@ def import_handler_module(module_name):
         raise Fault("ImportModuleError", message)
     except SyntaxError as error:
         message = "Syntax error in module '{}': {}".format(module_name, error)
-        trace = '  File "{}" Line {}\n    {}'.format(error.filename, error.lineno, error.text)
-        raise Fault("UserCodeSyntaxError", message, [trace])
+        place = (error.filename, error.lineno, error.text)
+        if error.filename is None:
+            from _albacore import failures
+
+            place = failures.place_of_null_byte(error, dotted) or place
+        raise Fault("UserCodeSyntaxError", message, [place_text(place)])
+    except ValueError as error:
+        if "null byte" not in str(error):
+            raise
+        # What Python before 3.11.4 says of a null byte in a source; no frame leads to the file.
+        from _albacore import failures
+
+        place = failures.place_of_null_byte(error, dotted)
+        if place is None:
+            raise
+        fault = Fault("", error, [place_text(place)])
+        fault.error_type = type(error).__name__
+        raise fault
+
+
+def place_text(place):
+    return '  File "{}" Line {}\n    {}'.format(*place)
 
 
 def serve(runtime_api, handler, sink):

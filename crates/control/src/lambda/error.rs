@@ -116,6 +116,27 @@ impl LambdaError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", body)
     }
 
+    /// The package cannot be unpacked. The text is ours; what is wrong with it stands in the log.
+    pub(super) fn invalid_zip_file() -> Self {
+        Self::bad_gateway(
+            "InvalidZipFileException",
+            "The deployment package could not be unzipped.",
+        )
+    }
+
+    /// Nothing here runs the function's runtime. The text is ours; what is missing stands in the log.
+    pub(super) fn invalid_runtime() -> Self {
+        Self::bad_gateway(
+            "InvalidRuntimeException",
+            "The runtime or the runtime version is not supported on this host.",
+        )
+    }
+
+    fn bad_gateway(kind: &'static str, message: &str) -> Self {
+        let body = json!({ "Message": message, "Type": "User" });
+        Self::new(StatusCode::BAD_GATEWAY, kind, body)
+    }
+
     pub(super) fn service() -> Self {
         let message = "An error occurred and the request cannot be processed.";
         let body = json!({ "Message": message, "Type": "Server" });

@@ -34,6 +34,17 @@ fn any_json_value_is_a_payload() {
 fn client_contexts_are_objects_in_base64() {
     let encoded = |text: &str| STANDARD.encode(text);
     assert_eq!(client_context(&encoded("{\"custom\":{}}")).unwrap(), "{\"custom\":{}}");
+    // Line breaks between the tokens are JSON, but no header.
+    for (pretty, expected) in [
+        ("{\n  \"a b\": [1,\t2]\r\n}\n", "{\"a b\":[1,2]}"),
+        (
+            "{\"q\":\"\\\" \\\\\",\n\"r\": \"\\n { \u{fc}\"}",
+            "{\"q\":\"\\\" \\\\\",\"r\":\"\\n { \u{fc}\"}",
+        ),
+        ("{ \"a\": 1 }", "{ \"a\": 1 }"),
+    ] {
+        assert_eq!(client_context(&encoded(pretty)).unwrap(), expected);
+    }
     let long = encoded(&format!("{{\"a\":\"{}\"}}", "x".repeat(2700)));
     assert!(long.len() > CLIENT_CONTEXT_BYTES_MAX);
     for bad in ["", "!", "e30", &encoded("[]"), &encoded("{"), &encoded("{} {}"), &long] {

@@ -21,6 +21,9 @@ use wish::{Wish, default_group, function_of};
 
 /// Bytes of messages that are shown at once; of more, the newest.
 const SHOWN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long a query waits for the disk to take what was written before it. Longer than that the disk hangs, and what
+/// there is is shown.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_millis(500);
 /// How much of one group is read to find events, in bytes.
 const READ_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How much is read of one group before a follower is sent it, in bytes.
@@ -46,6 +49,9 @@ pub(super) async fn answer<S: Source>(shared: &Arc<Shared<S>>, long_calls: &Long
         Err(message) => return answer::refusal(StatusCode::BAD_REQUEST, &message),
     };
     let (reader, changed) = shared.source.logs();
+    // What a function said before somebody asks is shown to them.
+    let writer = reader.clone();
+    let _ = tokio::task::spawn_blocking(move || writer.catch_up(CATCH_UP_TIMEOUT)).await;
     let logs = Logs {
         wish,
         reader,

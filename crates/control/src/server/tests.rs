@@ -38,10 +38,14 @@ struct Logs {
 
 impl Logs {
     fn new() -> Arc<Self> {
+        Self::with(LogGroupLimits::default())
+    }
+
+    fn with(limits: LogGroupLimits) -> Arc<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("albacore-control-{}-{number}", std::process::id()));
-        let groups = LogGroups::open(&folder, LogGroupLimits::default(), |_| {}).unwrap();
+        let groups = LogGroups::open(&folder, limits, |_| {}).unwrap();
         Arc::new(Self { folder, groups })
     }
 }

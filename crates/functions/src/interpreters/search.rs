@@ -121,6 +121,7 @@ fn question(files: &RuntimeFiles, candidate: &Candidate) -> Spec {
         environment: environment(),
         working_directory: PathBuf::from("/"),
         temporary_directory,
+        temporary_mount: false,
         log_pipe: false,
         limits: Limits::default(),
     }

@@ -215,6 +215,40 @@ fn the_variables_of_a_provided_runtime() {
     assert_eq!(variables.len(), 19, "nothing else: {variables:?}");
 }
 
+#[tokio::test]
+async fn the_directory_has_a_name_of_its_own_only_where_it_is_not_tmp() {
+    let able = HostFeatures {
+        temporary_mount: true,
+        user_namespaces: false,
+        cgroup: None,
+        landlock_version: None,
+        seccomp: false,
+    };
+    let unable = HostFeatures {
+        temporary_mount: false,
+        ..able
+    };
+    for (features, variables, expected) in [
+        (able, &[][..], (true, None)),
+        (able, &[("TMPDIR", "/mine")], (true, Some("/mine"))),
+        (unable, &[], (false, Some("/data/tmp"))),
+        (unable, &[("TMPDIR", "/mine")], (false, Some("/mine"))),
+    ] {
+        let spec = spec_of(&function("provided.al2023", variables), Choice::NotNeeded);
+        let spec = with_own_tmp(spec, features).await.unwrap();
+        assert_eq!(spec.temporary_directory.as_deref(), Some(Path::new("/data/tmp")));
+        let mounted = spec.temporary_mount;
+        let variables = variables_of(spec);
+        assert_eq!((mounted, variables.get(TMPDIR).map(String::as_str)), expected);
+    }
+    // What would be hidden by the mount.
+    let mut spec = spec_of(&function("provided.al2023", &[]), Choice::NotNeeded);
+    spec.working_directory = "/tmp/orders".into();
+    let spec = with_own_tmp(spec, able).await.unwrap();
+    assert!(!spec.temporary_mount);
+    assert_eq!(variables_of(spec)[TMPDIR], "/data/tmp");
+}
+
 // LAM-E-010: customer values for PATH and LD_LIBRARY_PATH are honoured
 #[test]
 fn a_function_may_override_what_is_not_reserved() {

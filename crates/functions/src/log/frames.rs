@@ -12,6 +12,13 @@ const HEAD_BYTES: usize = 16;
 /// The upper bits of every frame type.
 const MAGIC: u32 = 0xA55A_0000;
 
+/// The longest message that a frame may announce, in bytes; a longer one is no frame.
+///
+/// A runtime sends what was logged in one frame, however long: a function that logs the whole of its event sends 6 MB, and
+/// six times as much where every character of it becomes `\u0000` in JSON. What announces more would make a message of
+/// everything that comes afterwards. The bound is ours.
+const MESSAGE_BYTES_MAX: u32 = 64 * 1024 * 1024;
+
 /// What was found in the channel.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
@@ -141,13 +148,18 @@ impl Frames {
         let Some((length, rest)) = rest.split_first_chunk() else {
             return false;
         };
+        let length = u32::from_be_bytes(*length);
+        if length > MESSAGE_BYTES_MAX {
+            self.give_up(found);
+            return true;
+        }
         let Some(&micros) = rest.first_chunk() else {
             return false;
         };
         self.state = State::Message {
             level: level(frame_type),
             timestamp_ms: u64::from_be_bytes(micros) / 1000,
-            left: usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX),
+            left: usize::try_from(length).unwrap_or(usize::MAX),
         };
         self.pending.clear();
         true
@@ -278,11 +290,30 @@ mod tests {
         assert_eq!(read(&whole[..10], 64)[0], "!");
     }
 
-    #[test]
-    fn an_enormous_length_costs_nothing() {
+    fn claiming(length: u32, text: &str) -> Vec<u8> {
         let mut bytes = frame(0xA55A_0003, "");
-        bytes[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
-        bytes.extend(b"12345678ab");
-        check(&bytes, &["-:12345678", "-:ab"]);
+        bytes[4..8].copy_from_slice(&length.to_be_bytes());
+        bytes.extend(text.bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_large_length_costs_nothing() {
+        check(&claiming(MESSAGE_BYTES_MAX, "12345678ab"), &["-:12345678", "-:ab"]);
+    }
+
+    #[test]
+    fn an_absurd_length_is_garbage_and_swallows_nothing() {
+        for length in [MESSAGE_BYTES_MAX + 1, u32::MAX] {
+            let good = frame(0xA55A_0003, "good");
+            let bytes = [&good[..], &claiming(length, "bad\nfollows\n")].concat();
+            for step in 1..=bytes.len() {
+                let found = read(&bytes, step);
+                assert_eq!(found[..2], ["-:good", "!"], "in pieces of {step}");
+                // Its head is the beginning of a line.
+                assert!(found[2..].concat().ends_with("badfollows"), "{found:?}");
+                assert_eq!(found.iter().filter(|it| *it == "!").count(), 1, "{found:?}");
+            }
+        }
     }
 }

@@ -4,9 +4,9 @@
 //! caller who asked for it.
 
 use super::platform::{
-    AnswerSpans, InitReport, InitStart, Kind, Report, RuntimeDone, Status, json, level as level_of, text,
+    AnswerSpans, InitReport, InitStart, Kind, Report, RuntimeDone, Status, json, level as level_of, text, write_time,
 };
-use super::{LogEvent, LogSink, Source, level};
+use super::{LOG_LINE_BYTES_MAX, LogEvent, LogSink, Source, level};
 use crate::request_id::RequestId;
 use bytes::Bytes;
 use invoke::LOG_TAIL_BYTES_MAX;
@@ -16,6 +16,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What a timestamp adds to a line that has none, in bytes: `"timestamp":"2026-10-08T07:00:00.100Z",`.
+const TIMESTAMP_BYTES: usize = 39;
 
 /// Buffers that all environments of a core use in turn, so that an idle one holds none.
 #[derive(Debug, Default)]
@@ -48,6 +51,11 @@ fn group_name(function: &Function) -> String {
 }
 
 impl Journal {
+    /// Can more be taken without losing any?
+    pub(super) fn has_room(&self) -> bool {
+        self.sink.has_room()
+    }
+
     pub(crate) fn new(function: Arc<Function>, sink: Arc<dyn LogSink>, stream: String, scratch: Rc<Scratch>) -> Self {
         Self {
             group: group_name(&function),
@@ -64,9 +72,18 @@ impl Journal {
     pub(super) fn line(&self, source: Source, timestamp_ms: u64, line: &[u8]) {
         // A line that is no object has no level.
         if let LogFormat::Json { application_level, .. } = self.format()
-            && level::of_line(line).is_some_and(|level| level < application_level)
+            && let Some(object) = level::of_line(line)
         {
-            return;
+            if object.level < application_level {
+                return;
+            }
+            // One that would become too long for an event goes without; the event has its own time in any case.
+            if !object.has_time && line.len() + TIMESTAMP_BYTES <= LOG_LINE_BYTES_MAX {
+                let mut timed = self.scratch.line.borrow_mut();
+                timed.clear();
+                level::write_with_time(&mut timed, line, |out| write_time(out, timestamp_ms));
+                return self.event(source, timestamp_ms, &timed);
+            }
         }
         self.event(source, timestamp_ms, line);
     }

@@ -12,8 +12,10 @@ use sandbox::Process;
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::net::unix::pipe;
 use tokio::task::yield_now;
+use tokio::time::sleep;
 
 /// How much is read at once, in bytes. Between two reads everything else on the core has its turn, also when all of it
 /// are empty lines.
@@ -22,6 +24,10 @@ const READ_BYTES: usize = 8 * 1024;
 /// How much one [`Output::drain`] reads from one pipe, in bytes. More than a pipe holds unless its writer has enlarged it
 /// (64 KiB); what does not end then is being written in the background, and belongs to no particular invocation.
 const DRAIN_BYTES_MAX: usize = 80 * 1024;
+
+/// How often a reader waits for room in the log before it goes on all the same, and how long each time.
+const ROOM_WAITS_MAX: u32 = 50;
+const ROOM_WAIT: Duration = Duration::from_millis(2);
 
 /// The pipes of one process.
 pub(crate) struct Output {
@@ -100,6 +106,7 @@ impl Pipe {
             if let Err(error) = self.receiver.readable().await {
                 break error;
             }
+            self.wait_for_room().await;
             match self.read(|chunk| self.receiver.try_read_buf(chunk)) {
                 Ok(0) => return self.finish(),
                 Ok(_) => yield_now().await,
@@ -110,6 +117,16 @@ impl Pipe {
         };
         let function = &self.journal.function.arn;
         tracing::warn!(%function, error = %failed, "cannot read the output of an environment");
+    }
+
+    /// A function that writes faster than its log can be kept is held up by its full pipe, for as long as this.
+    async fn wait_for_room(&self) {
+        for _ in 0..ROOM_WAITS_MAX {
+            if self.journal.has_room() {
+                return;
+            }
+            sleep(ROOM_WAIT).await;
+        }
     }
 
     /// Reads once, and hands on what is complete. 0 is the end.

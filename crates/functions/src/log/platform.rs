@@ -374,7 +374,7 @@ fn billed_ms(duration: Duration, init_duration: Option<Duration>, unit_nanos: u1
 }
 
 /// `2026-10-08T07:00:00.100Z`.
-fn write_time(out: &mut Vec<u8>, now_ms: u64) {
+pub(super) fn write_time(out: &mut Vec<u8>, now_ms: u64) {
     let secs = i64::try_from(now_ms / 1000).unwrap_or_default();
     let now = OffsetDateTime::from_unix_timestamp(secs).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let mut padded = |number: u32, digits: usize, after: u8| {

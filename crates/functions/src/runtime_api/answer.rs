@@ -24,6 +24,9 @@ pub(crate) enum Refusal {
     ResponseMode,
     /// The body broke off.
     Truncated,
+    /// Where the body ends can be read in several ways or in none. It has the type of a body that broke off, because
+    /// Lambda has none of its own for this and runtimes know that one; the message is ours.
+    Framing,
     /// The body is over 6 MB.
     TooLarge,
 }
@@ -52,6 +55,12 @@ impl Refusal {
                 "Bad Request",
                 "TruncatedHTTPRequest",
                 "HTTP request detected as truncated".into(),
+            ),
+            Self::Framing => (
+                400,
+                "Bad Request",
+                "TruncatedHTTPRequest",
+                "HTTP request refused: its Content-Length or Transfer-Encoding is ambiguous or cannot be read".into(),
             ),
             Self::TooLarge => (
                 413,
@@ -91,7 +100,7 @@ pub(super) fn write_reply(out: &mut Vec<u8>, reply: Reply, keep_alive: bool) {
             (status, phrase, JSON, body.into())
         }
         Reply::NotFound => (404, "Not Found", TEXT, "404 page not found\n".into()),
-        Reply::Malformed(status) => (status, "Bad Request", TEXT, "the request cannot be read\n".into()),
+        Reply::Malformed(status) => (status, phrase(status), TEXT, "the request cannot be read\n".into()),
     };
     let written = write_head(out, status, phrase.as_bytes(), |writer| {
         writer.field(b"Content-Type", content_type)?;
@@ -136,6 +145,17 @@ pub(crate) fn write_event_head(out: &mut Vec<u8>, id: &RequestId, deadline_ms: u
         written.is_ok(),
         "the client context was looked at, and the rest is ours"
     );
+}
+
+/// The standard phrase of a status that a request which cannot be read is answered with.
+fn phrase(status: u16) -> &'static str {
+    match status {
+        414 => "URI Too Long",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        505 => "HTTP Version Not Supported",
+        _ => "Bad Request",
+    }
 }
 
 fn write_head<'a>(
@@ -197,6 +217,22 @@ mod tests {
              Connection: close\r\n\r\n\
              {\"errorMessage\":\"Exceeded maximum allowed payload size (6291556 bytes).\",\"errorType\":\"RequestEntityTooLarge\"}\n",
         );
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_read_has_the_phrase_of_its_status() {
+        for (status, phrase) in [
+            (400, "Bad Request"),
+            (414, "URI Too Long"),
+            (501, "Not Implemented"),
+            (505, "HTTP Version Not Supported"),
+        ] {
+            let expected = format!(
+                "HTTP/1.1 {status} {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 27\r\n\
+                 Connection: close\r\n\r\nthe request cannot be read\n"
+            );
+            check(Reply::Malformed(status), false, &expected);
+        }
     }
 
     fn event_head(trace_id: Option<&str>, client_context: Option<&str>) -> (RequestId, String) {

@@ -13,7 +13,7 @@ use crate::environment::{Answer, Environment};
 use crate::failure::{Failure, recorded_error_type};
 use bytes::{Buf, Bytes, BytesMut};
 use http1::{HeadScanner, RequestHead, Scan};
-use std::cell::Cell;
+use std::cell::{Cell, Ref, RefCell};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -23,18 +23,29 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+/// How a request for the next event begins.
+const NEXT: &[u8] = b"GET /2018-06-01/runtime/invocation/next ";
+
 /// The writing half of a connection, and what others have to say to its task.
 pub(crate) struct Connection {
     writer: OwnedWriteHalf,
     wake: Notify,
     /// An event of which so many bytes are written; its task writes the rest.
     unfinished: Cell<Option<usize>>,
+    /// A reply that goes out with the event: the runtime has asked for the event together with what this answers, so it
+    /// waits for both and is woken once.
+    held: RefCell<Vec<u8>>,
     /// It shall end once its `next` is answered.
     last: Cell<bool>,
     closed: Cell<bool>,
 }
 
 impl Connection {
+    /// What goes out before the event.
+    pub(crate) fn held(&self) -> Ref<'_, [u8]> {
+        Ref::map(self.held.borrow(), Vec::as_slice)
+    }
+
     /// Writes what the socket takes without waiting.
     pub(crate) fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.writer.try_write_vectored(parts)
@@ -42,6 +53,7 @@ impl Connection {
 
     /// The event is out.
     pub(crate) fn event_written(&self) {
+        self.held.borrow_mut().clear();
         if self.last.get() {
             self.close();
         }
@@ -95,6 +107,7 @@ pub(super) async fn serve(environment: Rc<Environment>, stream: TcpStream, peer:
         writer,
         wake: Notify::new(),
         unfinished: Cell::new(None),
+        held: RefCell::default(),
         last: Cell::new(false),
         closed: Cell::new(false),
     });
@@ -173,7 +186,7 @@ impl Task<'_> {
             }
             let request = match self.read_request(head_len) {
                 Ok(request) => request,
-                Err(status) => return self.reply(Reply::Malformed(status), false).await,
+                Err(reply) => return self.reply(reply, false).await,
             };
             self.buffer.advance(head_len);
             self.scanner.reset();
@@ -217,12 +230,13 @@ impl Task<'_> {
         }
     }
 
-    /// Reads the head, and tells the environment when it announces an answer.
-    fn read_request(&mut self, head_len: usize) -> Result<Request, u16> {
+    /// Reads the head, and tells the environment when it announces an answer. A head that leaves open where its body ends
+    /// announces nothing: the runtime may still answer on another connection.
+    fn read_request(&mut self, head_len: usize) -> Result<Request, Reply> {
         let bytes = &self.buffer[..head_len];
-        self.head.tokenize(bytes).map_err(|_| 400_u16)?;
+        self.head.tokenize(bytes).map_err(|_| Reply::Malformed(400))?;
         let head = &self.head;
-        let framing = http1::framing(head, bytes).map_err(http1::FramingError::status)?;
+        let framing = request::framing(head, bytes)?;
         let mut body = Body::from(framing);
         // Read of an error only, so that an answer does not pay for it.
         let posted = || Posted {
@@ -299,6 +313,10 @@ impl Task<'_> {
             || expects_continue && !wants_body
             // Passed over before the reply, because some clients do not read before they have written everything.
             || body.pass_over(&mut self.reader, &mut self.buffer).await.is_err();
+        if keep_alive && !broken && self.buffer.starts_with(NEXT) {
+            write_reply(&mut self.connection.held.borrow_mut(), reply, true);
+            return Ok(());
+        }
         self.reply(reply, keep_alive && !broken).await?;
         if broken {
             Err(io::ErrorKind::UnexpectedEof.into())
@@ -357,6 +375,7 @@ impl Task<'_> {
 
     async fn reply(&mut self, reply: Reply, keep_alive: bool) -> io::Result<()> {
         self.out.clear();
+        self.out.append(&mut self.connection.held.borrow_mut());
         write_reply(&mut self.out, reply, keep_alive);
         self.connection.write_all(&self.out).await
     }

@@ -8,6 +8,7 @@
 mod processes;
 mod sockets;
 
+pub(crate) use processes::some_below;
 use sockets::other_end;
 use std::fs;
 use std::net::SocketAddr;

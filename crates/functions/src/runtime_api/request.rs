@@ -1,7 +1,9 @@
 //! Which call of the Runtime API a request head is. Source: Lambda 2.1.
 
+use super::answer::{Refusal, Reply};
 use crate::environment::Answer;
-use http1::{HeadLimits, RequestHead};
+use http1::desync::{self, Class};
+use http1::{Framing, FramingError, HeadLimits, KnownName, RequestHead, Version};
 
 /// How long a request head of a runtime may be. A header of up to 64 KiB is known (`…-XRay-Error-Cause`).
 pub(super) const HEAD_LIMITS: HeadLimits = HeadLimits {
@@ -50,6 +52,38 @@ impl<'a> Call<'a> {
             None => (rest.strip_suffix(b"/error")?, Answer::Error),
         };
         (!id.is_empty() && !id.contains(&b'/')).then_some(Self::Answer { id, answer })
+    }
+}
+
+/// Where the body of a request ends, if that can be read in one way only.
+///
+/// What a load balancer passes on after a repair, and what it only judges, is refused here: of a runtime's answer nobody
+/// else would find out that it was cut. There is at most one `Content-Length`, a number; or one `Transfer-Encoding` that
+/// ends in `chunked`, in HTTP/1.1; never both, nothing that resembles one of them, and no line that could be a part of
+/// another.
+///
+/// # Errors
+///
+/// What answers the request; the connection is then of no use.
+pub(super) fn framing(head: &RequestHead, bytes: &[u8]) -> Result<Framing, Reply> {
+    let framing = http1::framing(head, bytes).map_err(|error| match error {
+        FramingError::ChunkedNotLast => Reply::Refused(Refusal::Framing),
+        FramingError::UnsupportedCoding | FramingError::UnsupportedVersion => Reply::Malformed(error.status()),
+    })?;
+    let lengths = head.fields_known(KnownName::ContentLength).count();
+    let codings = head.fields_known(KnownName::TransferEncoding).count();
+    let is_announced_once = match framing {
+        // Where something was announced that cannot be read, the reading is that there is no body.
+        Framing::None => lengths == 0 && codings == 0 && head.version() != Version::Http09,
+        Framing::Length(_) => lengths == 1 && codings == 0,
+        Framing::Chunked => lengths == 0 && codings == 1 && head.version() == Version::Http11,
+    };
+    let mut fields = head.fields().iter();
+    let is_unclear = fields.any(|field| field.is_suspicious() || field.is_continuation())
+        || desync::classify(head, bytes).class == Class::Severe;
+    match is_announced_once && !is_unclear {
+        true => Ok(framing),
+        false => Err(Reply::Refused(Refusal::Framing)),
     }
 }
 
@@ -145,6 +179,67 @@ mod tests {
         }
     }
 
+    fn framing_of(line: &str, fields: &str) -> Result<Framing, Reply> {
+        let end = if line.contains("HTTP/") { "\r\n" } else { "" }; // 0.9 ends with its first line
+        let bytes = format!("{line}\r\n{fields}{end}").into_bytes();
+        let mut head = RequestHead::new();
+        head.tokenize(&bytes).unwrap();
+        framing(&head, &bytes)
+    }
+
+    #[test]
+    fn a_body_that_could_end_elsewhere_is_refused() {
+        let post = |fields| framing_of("POST /a HTTP/1.1", fields);
+        for (fields, expected) in [
+            ("", Framing::None),
+            ("Content-Length: 0\r\n", Framing::Length(0)),
+            ("content-length:  12 \r\n", Framing::Length(12)),
+            ("Transfer-Encoding: Chunked\r\nTrailer: X\r\n", Framing::Chunked),
+            // Odd, but nothing that has to do with the body.
+            ("Content-Length: 3\r\nX-Cause: \u{fc}\r\n", Framing::Length(3)),
+        ] {
+            assert_eq!(post(fields), Ok(expected), "{fields:?}");
+        }
+        for fields in [
+            "Content-Length: abc\r\n",
+            "Content-Length: -1\r\n",
+            "Content-Length: +1\r\n",
+            "Content-Length:\r\n",
+            "Content-Length: 1\r\nContent-Length: 2\r\n",
+            "Content-Length: 2\r\nContent-Length: 2\r\n",
+            "Content-Length: 2, 2\r\n",
+            "Content-Length: 99999999999999999999\r\n",
+            "Content-Length : 2\r\n",
+            "Content-Length:\r\n 2\r\n",
+            "X: y\r\n Content-Length: 2\r\n",
+            "Content_Length: 2\r\n",
+            "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+            "Content-Length: 2\r\nTransfer-Encoding: identity\r\n",
+            "Transfer-Encoding: identity\r\n",
+            "Transfer-Encoding: chunked, chunked\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: chunked, identity\r\n",
+            "Transfer-Encoding : chunked\r\n",
+        ] {
+            assert_eq!(post(fields), Err(Reply::Refused(Refusal::Framing)), "{fields:?}");
+        }
+        let chunked = "Transfer-Encoding: chunked\r\n";
+        for (line, fields, expected) in [
+            ("POST /a HTTP/1.0", "Content-Length: 2\r\n", Ok(Framing::Length(2))),
+            ("POST /a HTTP/1.0", chunked, Err(Reply::Refused(Refusal::Framing))),
+            ("POST /a", "", Err(Reply::Refused(Refusal::Framing))),
+            ("POST /a HTTP/2.0", "", Err(Reply::Malformed(505))),
+            (
+                "POST /a HTTP/1.1",
+                "Transfer-Encoding: gzip, chunked\r\n",
+                Err(Reply::Malformed(501)),
+            ),
+            ("GET /a HTTP/1.1", "Content-Length: 0\r\n", Ok(Framing::Length(0))),
+        ] {
+            assert_eq!(framing_of(line, fields), expected, "{line} {fields:?}");
+        }
+    }
+
     #[test]
     fn headers_are_found_in_any_case() {
         let read = |fields: &str| {
@@ -158,7 +253,7 @@ mod tests {
             read("lambda-runtime-function-error-type: A.B\r\n"),
             (b"A.B".to_vec(), ResponseMode::Buffered)
         );
-        // LAM-R-018: an illegal response mode
+        // Any other mode is illegal.
         let mode = "lambda-runtime-function-response-mode: Streaming\r\n";
         assert_eq!(read(mode).1, ResponseMode::Streaming);
         for illegal in ["buffered", "", "stream"] {

@@ -3,8 +3,10 @@
 use crate::Case;
 use crate::logs::with_timeout;
 use crate::world::{World, function_error, open_descriptors, processes_of, text, until, write_program};
+use functions::Source;
 use invoke::{InvokeOutcome, InvokeRefusal};
 use model::lambda::function::{CodeLocation, Function};
+use model::lambda::runtime::Runtime;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -37,6 +39,9 @@ pub(crate) const CASES: &[Case] = &[
     }),
     ("a_slow_init_is_repeated_under_the_timeout", |world| {
         Box::pin(a_slow_init(world))
+    }),
+    ("a_managed_function_without_its_folder", |world| {
+        Box::pin(a_managed_function_without_its_folder(world))
     }),
     ("no_bootstrap", |world| Box::pin(no_bootstrap(world))),
     ("answers_twice_and_wrong_ids", |world| {
@@ -151,7 +156,7 @@ async fn a_timeout_keeps_the_directory(world: World) {
 import time
 while True:
     id, event, _ = next_event()
-    path = os.environ['TMPDIR'] + '/seen'
+    path = os.environ.get('TMPDIR', '/tmp') + '/seen'
     if not os.path.exists(path):
         open(path, 'w').close()
         tell('sleeping')
@@ -190,17 +195,25 @@ tell('answered')
 async fn a_posted_init_error_runs_twice(world: World) {
     world.put(world.function(
         "
-print('init')
-sys.stdout.flush()
-status, body, _ = call('POST', '/runtime/init/error', '{\"errorMessage\":\"no\"}',
-    {'Lambda-Runtime-Function-Error-Type': 'Runtime.Broken'})
-print(status)
-sys.exit(1)
+print('init', flush=True)
+line = raw()
+hand_over(line)
+body = '{\"errorMessage\":\"no\"}'
+head = 'POST /2018-06-01/runtime/init/error HTTP/1.1\\r\\nLambda-Runtime-Function-Error-Type: Runtime.Broken\\r\\n'
+line.sendall((head + 'Content-Length: %d\\r\\n\\r\\n' % len(body) + body).encode())
+signal.pause()
 ",
     ));
     let inits = || world.log.count("init");
-    for expected in [2, 3] {
-        let outcome = world.invoke("1").await;
+    let handovers = world.handovers();
+    for (inits_now, expected) in [(2, 2), (1, 3)] {
+        let answers = async {
+            for _ in 0..inits_now {
+                let answer = handovers.read().await;
+                assert!(answer.starts_with("HTTP/1.1 202 Accepted\r\n"), "{answer}");
+            }
+        };
+        let (outcome, ()) = tokio::join!(world.invoke("1"), answers);
         assert_eq!(
             function_error(outcome),
             ("Runtime.Broken".to_owned(), "{\"errorMessage\":\"no\"}".to_owned())
@@ -228,8 +241,8 @@ async fn a_slow_init(world: World) {
     let world = world.with_options(|options| options.init_timeout = Duration::from_millis(500));
     world.put(world.function(
         "
-if not os.path.exists(os.environ['TMPDIR'] + '/first'):
-    open(os.environ['TMPDIR'] + '/first', 'w').close()
+if not os.path.exists(os.environ.get('TMPDIR', '/tmp') + '/first'):
+    open(os.environ.get('TMPDIR', '/tmp') + '/first', 'w').close()
     tell('slow')
 while True:
     id, event, _ = next_event()
@@ -285,6 +298,25 @@ async fn no_bootstrap(world: World) {
     }
 }
 
+/// It has no bootstrap, so its failure speaks of none.
+async fn a_managed_function_without_its_folder(world: World) {
+    let mut function = world.function("");
+    function.configuration.runtime = Runtime::try_from("python3.12").unwrap();
+    let folder = bootstrap(&function).parent().unwrap().to_owned();
+    fs::remove_dir_all(&folder).unwrap();
+    world.put(function);
+    let message = format!("the code folder {} does not exist", folder.display());
+    assert_eq!(
+        function_error(world.invoke("1").await),
+        default_payload("Runtime.InvalidEntrypoint", &message)
+    );
+    let notices = world.log.lines_of(Source::Notice);
+    assert!(
+        !notices.is_empty() && notices.iter().all(|it| *it == message),
+        "{notices:?}"
+    );
+}
+
 fn bootstrap(function: &Function) -> std::path::PathBuf {
     match &function.code.location {
         CodeLocation::Folder(folder) => folder.join("bootstrap"),
@@ -293,7 +325,8 @@ fn bootstrap(function: &Function) -> std::path::PathBuf {
     }
 }
 
-// LAM-R-011, LAM-R-012, LAM-R-016
+// LAM-R-011, LAM-R-012
+// LAM-R-016: init/error is 403 after the first next
 async fn answers_twice_and_wrong_ids(world: World) {
     world.put(world.function(
         "
@@ -441,20 +474,32 @@ if event == 'again':
     respond(id, 'again')
     next_event()
 line = raw()
+hand_over(line)
 line.sendall(b'POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\\r\\nContent-Length: 40\\r\\n\\r\\nshort' % id.encode())
 line.shutdown(socket.SHUT_WR)
-print(line.recv(10000).decode())
-sys.stdout.flush()
 next_event()
 "));
-    let outcome = world.invoke("1").await;
+    let handovers = world.handovers();
+    let (outcome, answer) = tokio::join!(world.invoke("1"), handovers.read());
+    check_refusal(&answer, "HTTP request detected as truncated", "TruncatedHTTPRequest");
     let expected = default_payload("Runtime.TruncatedResponse", "HTTP request detected as truncated");
     assert_eq!(function_error(outcome), expected);
     // The runtime was started anew.
     assert_eq!(world.answer("again").await, "again");
 }
 
-// LAM-R-018
+/// A refusal after which the runtime is killed, as it stood on the connection.
+#[track_caller]
+fn check_refusal(answer: &str, message: &str, error_type: &str) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
+    assert_eq!(
+        body,
+        format!("{{\"errorMessage\":\"{message}\",\"errorType\":\"{error_type}\"}}\n")
+    );
+}
+
+// LAM-R-018: an illegal mode is 400 InvalidFunctionResponseMode
 async fn an_illegal_response_mode(world: World) {
     world.put(world.function(
         "
@@ -462,11 +507,16 @@ id, event, _ = next_event()
 if event == 'again':
     respond(id, 'again')
     next_event()
-call('POST', '/runtime/invocation/' + id + '/response', 'x', {'Lambda-Runtime-Function-Response-Mode': 'buffered'})
+line = raw()
+hand_over(line)
+head = 'POST /2018-06-01/runtime/invocation/' + id + '/response HTTP/1.1\\r\\nContent-Length: 1\\r\\n'
+line.sendall((head + 'Lambda-Runtime-Function-Response-Mode: buffered\\r\\n\\r\\nx').encode())
 next_event()
 ",
     ));
-    let outcome = world.invoke("1").await;
+    let handovers = world.handovers();
+    let (outcome, answer) = tokio::join!(world.invoke("1"), handovers.read());
+    check_refusal(&answer, "Invalid function response mode", "InvalidFunctionResponseMode");
     assert_eq!(function_error(outcome).0, "Runtime.InvalidResponseModeHeader");
     assert_eq!(world.answer("again").await, "again");
 }

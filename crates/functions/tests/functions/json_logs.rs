@@ -8,6 +8,8 @@ use invoke::Invocation;
 use model::lambda::function::Function;
 use model::lambda::logging::{ApplicationLogLevel, LogFormat, SystemLogLevel};
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 pub(crate) const CASES: &[Case] = &[
     ("json_objects_instead_of_lines", |world| {
@@ -15,6 +17,9 @@ pub(crate) const CASES: &[Case] = &[
     }),
     ("the_system_log_level_chooses", |world| {
         Box::pin(the_system_log_level_chooses(world))
+    }),
+    ("an_object_without_a_time_gets_one", |world| {
+        Box::pin(an_object_without_a_time_gets_one(world))
     }),
     ("the_application_log_level_chooses", |world| {
         Box::pin(the_application_log_level_chooses(world))
@@ -138,6 +143,33 @@ async fn the_system_log_level_chooses(world: World) {
         world.apply(&model::Change::DeleteFunction(arn("f")));
         until(|| world.functions.reports().is_empty()).await;
     }
+}
+
+// Source: Lambda 2.10, and only where the log is JSON.
+async fn an_object_without_a_time_gets_one(world: World) {
+    world.put(json(
+        world.function(PROGRAM),
+        ApplicationLogLevel::Info,
+        SystemLogLevel::Warn,
+    ));
+    let valid = r#"{"level":"WARN","timestamp":"2026-10-08T07:00:00Z"}"#;
+    let event = format!("{{\"level\":\"debug\",\"a\":\"{{\"}}\n{{\"timestamp\":\"yesterday\"}}\n{valid}\nno object");
+    assert_eq!(world.answer(&event).await, event);
+    until(|| world.log.lines_of(Source::Stdout).len() == 4).await;
+    let events = world.log.events();
+    let written: Vec<_> = events.iter().filter(|it| it.source == Source::Stdout).collect();
+    for (event, rest) in written
+        .iter()
+        .zip([r#","level":"debug","a":"{"}"#, r#","timestamp":"yesterday"}"#])
+    {
+        let time = event.message.strip_prefix(r#"{"timestamp":""#).unwrap();
+        let (time, after) = time.split_once('"').unwrap();
+        assert_eq!(after, rest);
+        let time = OffsetDateTime::parse(time, &Rfc3339).unwrap();
+        let ms = time.unix_timestamp_nanos() / 1_000_000;
+        assert_eq!(u64::try_from(ms).unwrap(), event.timestamp_ms);
+    }
+    assert_eq!([&*written[2].message, &written[3].message], [valid, "no object"]);
 }
 
 // LAM-G-011: WARN drops a line that says it is less

@@ -17,6 +17,12 @@ pub(crate) const CASES: &[Case] = &[
     ("the_log_of_a_failing_init", |world| {
         Box::pin(the_log_of_a_failing_init(world))
     }),
+    ("memory_is_that_of_all_processes", |world| {
+        Box::pin(memory_of_all_processes(world))
+    }),
+    ("memory_of_an_environment_that_ends_in_its_init", |world| {
+        Box::pin(memory_of_an_early_end(world))
+    }),
     ("the_log_of_a_slow_init", |world| {
         Box::pin(the_log_of_a_slow_init(world))
     }),
@@ -268,6 +274,61 @@ sys.exit(1)
         reports(&world, 1).await;
         assert_eq!(shapes(&world), expected);
     }
+}
+
+/// The megabytes of every REPORT so far.
+fn memory_used(world: &World) -> Vec<u64> {
+    let lines = world.log.lines();
+    let used = lines.iter().filter_map(|line| line.split_once("Max Memory Used: "));
+    used.map(|(_, after)| after.split_once(" MB").unwrap().0.parse().unwrap())
+        .collect()
+}
+
+// A child that has lost its parent counts too.
+async fn memory_of_all_processes(world: World) {
+    world.put(world.function(
+        "
+def fork_one():
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        if os.fork() == 0:
+            ballast = bytearray(b'x') * 40_000_000
+            os.write(writer, b'x')
+            signal.pause()
+        os._exit(0)
+    os.wait()
+    os.read(reader, 1)
+while True:
+    id, event, _ = next_event()
+    for _ in range(int(event)):
+        fork_one()
+    respond(id, event)
+",
+    ));
+    let answered = async |event: &str| {
+        let before = world.log.count("REPORT");
+        assert_eq!(world.answer(event).await, event);
+        reports(&world, before + 1).await;
+        *memory_used(&world).last().unwrap()
+    };
+    let alone = answered("0").await;
+    assert!((1..38).contains(&alone), "{alone} MB");
+    let mut together = answered("2").await;
+    // A kernel may have no lists of children; then the main process counts alone.
+    while together < 78 && std::path::Path::new("/proc/thread-self/children").exists() {
+        // It is asked only now and then.
+        let earlier = together;
+        together = answered("0").await;
+        assert!(together >= earlier, "it never falls: {together} MB");
+    }
+    assert!(together < 200, "{together} MB");
+}
+
+async fn memory_of_an_early_end(world: World) {
+    world.put(world.function("os._exit(1)"));
+    assert_eq!(function_error(world.invoke("1").await).0, "Runtime.ExitError");
+    reports(&world, 1).await;
+    assert!(memory_used(&world)[0] >= 1, "{:?}", world.log.lines());
 }
 
 // LAM-X-001, LAM-G-007: an init over its limit

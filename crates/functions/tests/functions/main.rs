@@ -11,6 +11,7 @@ mod faults;
 mod json_logs;
 mod logs;
 mod output;
+mod own_tmp;
 mod packages;
 mod peers;
 mod reload;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         json_logs::CASES,
         logs::CASES,
         output::CASES,
+        own_tmp::CASES,
         packages::CASES,
         peers::CASES,
         reload::CASES,

@@ -1,7 +1,9 @@
 //! Code in zip files.
 
 use crate::Case;
-use crate::world::{World, function_error, text};
+use crate::world::{World, function_error, text, until};
+use functions::Source;
+use invoke::{InvokeOutcome, InvokeRefusal};
 use model::lambda::function::{CodeLocation, Function};
 use std::fs::{self, File};
 use std::io::Write;
@@ -85,24 +87,24 @@ async fn a_bootstrap_that_is_not_executable(world: World) {
     );
 }
 
+/// The call itself fails, as Invoke does on Lambda; what is wrong is said once for each start.
 async fn a_package_that_is_none(world: World) {
     let (function, path) = packed(world.function(PROGRAM), 0o755, "mended");
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     world.put(function.clone());
     for _ in 0..2 {
-        let (_, payload) = function_error(world.invoke("1").await);
-        assert!(payload.contains("Could not unzip uploaded file."), "{payload}");
+        world.log.clear();
+        assert_eq!(
+            world.invoke("1").await,
+            InvokeOutcome::Refused(InvokeRefusal::InvalidZipFile)
+        );
+        until(|| world.log.count("REPORT") == 1).await;
+        let notices = world.log.lines_of(Source::Notice);
+        assert_eq!(notices.len(), world.log.count("INIT_START"), "{notices:?}");
+        let says_what = |line: &String| line.contains("Could not unzip uploaded file.");
+        assert!(!notices.is_empty() && notices.iter().all(says_what), "{notices:?}");
     }
-    assert!(
-        world
-            .log
-            .lines()
-            .iter()
-            .any(|line| line.contains("Could not unzip uploaded file.")),
-        "{:?}",
-        world.log.lines()
-    );
     fs::write(&path, whole).unwrap();
     let mut mended = function;
     mended.code.revision = "mended".into();

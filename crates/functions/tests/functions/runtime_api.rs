@@ -1,7 +1,7 @@
 //! Calls of the Runtime API that answers and errors alone do not show.
 
 use crate::Case;
-use crate::world::{World, function_error};
+use crate::world::{World, function_error, until};
 
 pub(crate) const CASES: &[Case] = &[
     ("other_apis_are_not_found", |world| {
@@ -14,6 +14,9 @@ pub(crate) const CASES: &[Case] = &[
         Box::pin(trailers_of_a_stream(world))
     }),
     ("a_stream_over_6_mb", |world| Box::pin(a_stream_over_6_mb(world))),
+    ("an_answer_with_unreadable_framing_is_none", |world| {
+        Box::pin(unreadable_framing(world))
+    }),
     ("a_child_that_answers_after_its_parent", |world| {
         Box::pin(an_answer_of_nobody(world))
     }),
@@ -105,6 +108,42 @@ while True:
         "Function.ResponseSizeTooLarge"
     );
     assert_eq!(world.answer("6").await.len(), 6_000_000);
+}
+
+/// An answer whose end cannot be told is none: neither an empty one nor the beginning of one.
+async fn unreadable_framing(world: World) {
+    world.put(world.function(
+        "
+HEADS = [
+    'Content-Length: abc', 'Content-Length: -1', 'Content-Length: 1\\r\\nContent-Length: 2', 'Content-Length: 2, 2',
+    'Content-Length : 2', 'Content-Length: 2\\r\\nTransfer-Encoding: chunked', 'Transfer-Encoding: identity',
+    'Transfer-Encoding: gzip',
+]
+def answered(kind, id, head):
+    line = raw()
+    line.sendall(f'POST /2018-06-01/runtime/invocation/{id}/{kind} HTTP/1.1\\r\\n{head}\\r\\n\\r\\n{{}}'.encode())
+    answer = b''
+    try:
+        while more := line.recv(10000):
+            answer += more
+    except ConnectionResetError:
+        pass # It was closed with bytes that nobody has read.
+    assert b'Connection: close' in answer, answer
+    return answer.split(b'\\r\\n')[0].decode()[9:] + ' ' + str(b'TruncatedHTTPRequest' in answer)
+while True:
+    id, event, _ = next_event()
+    found = [answered(event, id, head) for head in HEADS]
+    status = respond(id, '\\n'.join(found))[0]
+    assert status == 202, status
+",
+    ));
+    let expected = format!("{}501 Not Implemented False", "400 Bad Request True\n".repeat(7));
+    for kind in ["response", "error"] {
+        assert_eq!(world.answer(kind).await, expected, "{kind}");
+    }
+    until(|| world.functions.reports()[0].idle == 1).await;
+    let report = &world.functions.reports()[0];
+    assert_eq!((report.invocations, report.errors), (2, 0));
 }
 
 /// What is left of a runtime has nothing more to say once it has failed.

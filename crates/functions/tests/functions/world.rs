@@ -9,16 +9,20 @@ use model::lambda::function::{
 use model::lambda::logging::Logging;
 use model::lambda::runtime::Runtime;
 use model::{AccountId, Change, FunctionArn, Owner, Region, Scope, Secret, State};
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::watch;
 
 pub(crate) type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
@@ -46,6 +50,11 @@ def tell(text):
     line = socket.create_connection(('127.0.0.1', int(os.environ['CASE_PORT'])))
     line.sendall(text.encode() + b'\n')
     return line.recv(100).decode()
+def hand_over(line):
+    'Lets the case read what comes on a connection, also when this process has ended.'
+    case = socket.socket(socket.AF_UNIX)
+    case.connect(os.environ['CASE_SOCKET'])
+    socket.send_fds(case, [b'x'], [line.fileno()])
 "#;
 
 pub(crate) struct World {
@@ -172,6 +181,11 @@ impl World {
         self
     }
 
+    /// Where a function may hand over a connection.
+    pub(crate) fn handovers(&self) -> Handovers {
+        Handovers(UnixListener::bind(self.directory.join(HANDOVERS)).unwrap())
+    }
+
     /// A function named `f` whose bootstrap is `program` after the prelude.
     pub(crate) fn function(&self, program: &str) -> Function {
         self.function_named("f", program)
@@ -184,6 +198,7 @@ impl World {
         fs::create_dir_all(&folder).unwrap();
         write_program(&folder.join("bootstrap"), &format!("{PRELUDE}{program}"));
         let port = self.listener.local_addr().unwrap().port().to_string();
+        let socket = self.directory.join(HANDOVERS);
         Function {
             arn: arn(name),
             name: FunctionName::try_from(name).unwrap(),
@@ -192,7 +207,11 @@ impl World {
                 handler: "app.handler".to_owned(),
                 timeout: FunctionTimeout::try_from(Duration::from_secs(30)).unwrap(),
                 memory: FunctionMemory::default(),
-                environment: Environment::new(BTreeMap::from([("CASE_PORT".to_owned(), Secret::new(port))])).unwrap(),
+                environment: Environment::new(BTreeMap::from([
+                    ("CASE_PORT".to_owned(), Secret::new(port)),
+                    ("CASE_SOCKET".to_owned(), Secret::new(socket.display().to_string())),
+                ]))
+                .unwrap(),
                 concurrency: None,
                 logging: Logging::default(),
             },
@@ -247,6 +266,51 @@ impl World {
             text: String::from_utf8(text).unwrap(),
             line,
         }
+    }
+}
+
+/// A socket in the directory of the case.
+const HANDOVERS: &str = "handovers";
+
+/// Takes connections from functions: what the Runtime API answers there can be read after the process was killed for it.
+pub(crate) struct Handovers(UnixListener);
+
+impl Handovers {
+    /// All that comes on the next one until its end.
+    pub(crate) async fn read(&self) -> String {
+        let (from, _) = self.0.accept().await.unwrap();
+        let mut space = [MaybeUninit::uninit(); 64];
+        let line = loop {
+            from.readable().await.unwrap();
+            let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+            let mut byte = [0];
+            let received = recvmsg(
+                &from,
+                &mut [IoSliceMut::new(&mut byte)],
+                &mut ancillary,
+                RecvFlags::DONTWAIT,
+            );
+            match received {
+                Err(Errno::AGAIN) => {
+                    let nothing: std::io::Result<()> = from.try_io(Interest::READABLE, || Err(Errno::AGAIN.into()));
+                    assert!(nothing.is_err());
+                }
+                received => {
+                    received.unwrap();
+                    let mut descriptors = ancillary.drain().flat_map(|message| match message {
+                        RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
+                        _ => Vec::new(),
+                    });
+                    break descriptors.next().expect("a connection");
+                }
+            }
+        };
+        let line = std::net::TcpStream::from(line);
+        line.set_nonblocking(true).unwrap();
+        let mut text = String::new();
+        let mut line = TcpStream::from_std(line).unwrap();
+        line.read_to_string(&mut text).await.unwrap();
+        text
     }
 }
 

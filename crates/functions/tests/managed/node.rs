@@ -16,6 +16,12 @@ pub(crate) const CASES: &[Case] = &[
     ("node_context", |world| Box::pin(context(world))),
     ("node_errors", |world| Box::pin(errors(world))),
     ("node_init_errors", |world| Box::pin(init_errors(world))),
+    ("node_syntax_errors_of_other_files", |world| {
+        Box::pin(syntax_errors_of_other_files(world))
+    }),
+    ("node_files_named_like_standard_modules", |world| {
+        Box::pin(files_named_like_standard_modules(world))
+    }),
     ("node_errors_that_nobody_caught", |world| {
         Box::pin(errors_that_nobody_caught(world))
     }),
@@ -390,6 +396,112 @@ async fn init_errors(world: World) {
     }
     let good = row!("corrected", "exports.handler = async () => 'fine'", "{}" => r#""fine""#);
     check(&world, NODE, &[good]).await;
+}
+
+/// The place of a syntax error is told, in whichever file of the function it is.
+async fn syntax_errors_of_other_files(world: World) {
+    const BAD: &str = "// a comment\nexport const v=;\n";
+    const GOOD: &str = "export const handler = async () => 'fine'\n";
+    let module = ("package.json", r#"{"type":"module"}"#);
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (
+            &[("index.mjs", "import { v } from './dep.mjs'\n"), ("dep.mjs", BAD)],
+            "dep.mjs:2",
+        ),
+        (
+            &[
+                ("index.mjs", "import './sub/dep.mjs'\n"),
+                ("sub/dep.mjs", "export {\n  v,\n} from '../sub/dep2.mjs'\n"),
+                ("sub/dep2.mjs", BAD),
+                ("beside.mjs", BAD),
+            ],
+            "sub/dep2.mjs:2",
+        ),
+        (
+            &[
+                module,
+                ("index.js", "import fs from 'fs'; import * as it from \"./dep.js\"\n"),
+                ("dep.js", BAD),
+            ],
+            "dep.js:2",
+        ),
+        (
+            &[
+                ("index.mjs", "await import('./late.mjs')\n"),
+                ("late.mjs", BAD),
+                ("node_modules/a/index.mjs", BAD),
+            ],
+            "late.mjs:2",
+        ),
+        (
+            &[
+                ("index.mjs", "import './good.mjs'\nimport './script.cjs'\n"),
+                ("good.mjs", GOOD),
+                ("script.cjs", "const b\n"),
+            ],
+            "script.cjs:1",
+        ),
+        // Named by no file that would be read: then no place is better than a wrong one.
+        (
+            &[
+                ("index.mjs", "const name = 'dep'\nawait import(`./${name}.mjs`)\n"),
+                ("dep.mjs", BAD),
+                ("other.mjs", BAD),
+            ],
+            "SyntaxError: Unexpected token ';'",
+        ),
+    ];
+    for (files, place) in cases {
+        let function = world.function(NODE, "index.handler", files);
+        let outcomes = outcomes(&world, function, &["{}"]).await;
+        let (recorded, payload) = outcomes[0].split_once(' ').unwrap();
+        assert_eq!(recorded, "Runtime.UserCodeSyntaxError");
+        let payload: Value = serde_json::from_str(payload).unwrap();
+        let first = payload["trace"][0].as_str().unwrap();
+        let expected = if place.starts_with("SyntaxError") {
+            (*place).to_owned()
+        } else {
+            format!("/var/task/{place}")
+        };
+        assert_eq!(first, expected, "{}", outcomes[0]);
+    }
+    let good = row!("corrected", "exports.handler = async () => 'fine'", "{}" => r#""fine""#);
+    check(&world, NODE, &[good]).await;
+}
+
+/// Neither files nor packages of a function take the place of what the runtime itself loads.
+async fn files_named_like_standard_modules(world: World) {
+    const OWN: &str = "throw new Error('of the function')";
+    let code = "
+exports.handler = async (event) => {
+  if (event) throw new Error('bad')
+  return typeof require('util').format
+}";
+    let mut files = vec![("index.js".to_owned(), code)];
+    for name in [
+        "child_process",
+        "fs",
+        "module",
+        "net",
+        "path",
+        "stream",
+        "url",
+        "util",
+        "v8",
+        "vm",
+        "albacore",
+    ] {
+        files.push((format!("{name}.js"), OWN));
+        files.push((format!("node_modules/{name}/index.js"), OWN));
+    }
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    let function = world.function(NODE, "index.handler", &files);
+    let outcomes = outcomes(&world, function, &["0", "1", "0"]).await;
+    assert_eq!(
+        (outcomes[0].as_str(), outcomes[2].as_str()),
+        (r#""function""#, r#""function""#)
+    );
+    check_error(&outcomes[1], "Runtime.Unknown", "Error", "bad", &["Error: bad"]);
 }
 
 async fn errors_that_nobody_caught(world: World) {

@@ -11,6 +11,9 @@ const PYTHON: &str = "python3.12";
 
 pub(crate) const CASES: &[Case] = &[
     ("python_finds_handlers", |world| Box::pin(finds_handlers(world))),
+    ("python_modules_named_like_standard_ones", |world| {
+        Box::pin(modules_named_like_standard_ones(world))
+    }),
     ("python_lends_packages", |world| Box::pin(lends_packages(world))),
     ("python_results_become_json", |world| {
         Box::pin(results_become_json(world))
@@ -84,6 +87,47 @@ async fn finds_handlers(world: World) {
             "1" => "1", "2" => "2"),
     ];
     check(&world, PYTHON, &rows).await;
+}
+
+/// What Lambda's client has imported before the function cannot be replaced by a file of the function; anything else can.
+async fn modules_named_like_standard_ones(world: World) {
+    const LOADED: &str = "__future__ abc atexit codecs collections contextlib copyreg decimal encodings enum functools \
+        genericpath heapq importlib io json keyword linecache logging numbers operator os posixpath re reprlib site \
+        sre_compile sre_constants sre_parse stat string textwrap threading token tokenize traceback types warnings weakref";
+    let code = "
+import calendar, json, logging, traceback
+log = logging.getLogger()
+def handler(event, context):
+    log.warning('logged')
+    if event:
+        raise ValueError('bad')
+    return [json.dumps(1), calendar.X]
+";
+    let names: Vec<String> = LOADED.split_whitespace().map(|name| format!("{name}.py")).collect();
+    let mut files = vec![("app.py", code), ("calendar.py", "X = 'own'\n")];
+    files.extend(
+        names
+            .iter()
+            .map(|name| (name.as_str(), "raise RuntimeError('of the function')\n")),
+    );
+    let function = world.function(PYTHON, "app.handler", &files);
+    let folder = folder_of(&function);
+    let raised = r#"Runtime.Unknown {"errorMessage": "bad", "errorType": "ValueError", "requestId": "ID", "stackTrace": ["  File \"/var/task/app.py\", line 7, in handler\n    raise ValueError('bad')\n"]}"#;
+    let good = r#"["1", "own"]"#;
+    assert_eq!(outcomes(&world, function, &["0", "1", "0"]).await, [good, raised, good]);
+    let lines = log_lines(&world, &folder, Source::Runtime, 4).await;
+    assert_eq!(lines[0], "[WARNING]\tTIME\tID\tlogged");
+
+    // Each alone, without what another one would have loaded already.
+    for name in ["json", "types", "token", "traceback"] {
+        let file = format!("{name}.py");
+        let code = "def handler(event, context):\n    raise ValueError('bad')\n";
+        let function = world.function(PYTHON, "app.handler", &[("app.py", code), (&file, "X = 1\n")]);
+        let outcomes = outcomes(&world, function, &["1", "1"]).await;
+        for outcome in outcomes {
+            assert!(outcome.contains(r#""errorType": "ValueError""#), "{name}: {outcome}");
+        }
+    }
 }
 
 /// The packages that Lambda brings along may come from the host, and nothing else may.
@@ -227,6 +271,18 @@ async fn init_errors(world: World) {
         row!("a syntax error",
             "import os\n\ndef handler(:\n    pass\n",
             "{}" => r#"Runtime.UserCodeSyntaxError {"errorMessage": "Syntax error in module 'app': invalid syntax (app.py, line 3)", "errorType": "Runtime.UserCodeSyntaxError", "requestId": "", "stackTrace": ["  File \"/var/task/app.py\" Line 3\n    def handler(:\n"]}"#),
+        row!("a null byte",
+            "import os\n\nX = 'a\0b'\n",
+            "{}" => r#"Runtime.UserCodeSyntaxError {"errorMessage": "Syntax error in module 'app': source code string cannot contain null bytes", "errorType": "Runtime.UserCodeSyntaxError", "requestId": "", "stackTrace": ["  File \"/var/task/app.py\" Line 3\n    X = 'a\\0\n"]}"#),
+        Row {
+            what: "a null byte in a module that the handler's imports",
+            handler: "app.handler",
+            files: &[("app.py", "import pkg.other\n"), ("pkg/other.py", "X = 1 \0\n")],
+            expected: &[(
+                "{}",
+                r#"Runtime.UserCodeSyntaxError {"errorMessage": "Syntax error in module 'app': source code string cannot contain null bytes", "errorType": "Runtime.UserCodeSyntaxError", "requestId": "", "stackTrace": ["  File \"/var/task/pkg/other.py\" Line 1\n    X = 1 \\0\n"]}"#,
+            )],
+        },
         Row {
             what: "no function of that name",
             handler: "app.handle",
@@ -262,6 +318,11 @@ async fn init_errors(world: World) {
         row!("corrected", "def handler(event, context):\n    return 'fine'\n", "{}" => r#""fine""#),
     ];
     check(&world, PYTHON, &rows).await;
+    // Older versions of Python have another error for it, and tell as little.
+    let function = world.function("python3.9", "app.handler", &[("app.py", "import os\n\nX = 'a\0b'\n")]);
+    let found = outcomes(&world, function, &["{}"]).await;
+    let place = r#""stackTrace": ["  File \"/var/task/app.py\" Line 3\n    X = 'a\\0\n"]"#;
+    assert!(found[0].contains(place), "{}", found[0]);
 }
 
 async fn init_that_ends_the_process(world: World) {

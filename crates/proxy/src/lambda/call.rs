@@ -2,7 +2,7 @@
 
 use super::document::{self, FunctionRequest};
 use super::{LIMIT_BYTES, answer, event};
-use crate::complaints::Complaints;
+use crate::complaints::{Complaints, Kind};
 use crate::core::{Core, ListenerRef};
 use crate::exchange::body::Body;
 use crate::exchange::{BodyFailure, Exchange};
@@ -70,21 +70,28 @@ impl Failure {
         let Some(complaint) = &self.complaint else {
             return;
         };
-        if !complaints.allow(Instant::now()) {
+        let Some(function) = &group.function else {
+            return; // there is nobody to be called
+        };
+        let (target_group, error_reason, verdict) = (&group.arn, self.reason, record.verdict.as_deref());
+        let (kind, what) = match complaint {
+            Complaint::AnswerRefused => (Kind::AnswerRefused, verdict),
+            Complaint::FunctionFailed { error_type } => (Kind::FunctionFailed, Some(error_type.as_str())),
+            Complaint::NotRun => (Kind::NotRun, verdict),
+        };
+        if !complaints.allow(Instant::now(), function, kind, what) {
             return;
         }
-        let function = group.function.as_ref().map(tracing::field::display);
-        let (target_group, error_reason, verdict) = (&group.arn, self.reason, record.verdict.as_deref());
         let trace_id = answer::shown(&String::from_utf8_lossy(&record.trace));
         match complaint {
             Complaint::AnswerRefused => {
-                warn!(function, %target_group, error_reason, verdict, trace_id, "the answer of a function was refused");
+                warn!(%function, %target_group, error_reason, verdict, trace_id, "the answer of a function was refused");
             }
             Complaint::FunctionFailed { error_type } => {
-                warn!(function, %target_group, error_reason, error_type, trace_id, "a function failed");
+                warn!(%function, %target_group, error_reason, error_type, trace_id, "a function failed");
             }
             Complaint::NotRun => {
-                warn!(function, %target_group, error_reason, verdict, trace_id, "a function was not run");
+                warn!(%function, %target_group, error_reason, verdict, trace_id, "a function was not run");
             }
         }
     }
@@ -186,6 +193,8 @@ fn ended(
                 InvokeRefusal::NotFound => failure(502, "LambdaResourceNotFound", Side::Function),
                 InvokeRefusal::Throttled => failure(502, "LambdaThrottling", Side::Function),
                 InvokeRefusal::RequestTooLarge => failure(413, "LambdaRequestTooLarge", Side::Function),
+                InvokeRefusal::InvalidZipFile => failure(502, "LambdaInvalidZipFileException", Side::Function),
+                InvokeRefusal::InvalidRuntime => failure(502, "LambdaInvalidRuntimeException", Side::Function),
                 // A load balancer sends no client context.
                 InvokeRefusal::ServiceFailure | InvokeRefusal::ClientContext => {
                     failure(502, "LambdaServiceException", Side::Platform)

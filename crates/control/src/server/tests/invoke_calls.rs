@@ -212,6 +212,18 @@ async fn what_did_not_run_says_why() {
             "{\"Message\":\"An error occurred and the request cannot be processed.\",\"Type\":\"Server\"}\n",
         ),
         (
+            InvokeRefusal::InvalidZipFile,
+            "orders",
+            502,
+            "{\"Message\":\"The deployment package could not be unzipped.\",\"Type\":\"User\"}\n",
+        ),
+        (
+            InvokeRefusal::InvalidRuntime,
+            "orders",
+            502,
+            "{\"Message\":\"The runtime or the runtime version is not supported on this host.\",\"Type\":\"User\"}\n",
+        ),
+        (
             InvokeRefusal::NotFound,
             "orders",
             404,
@@ -220,8 +232,16 @@ async fn what_did_not_run_says_why() {
         ),
     ] {
         let outcome = InvokeOutcome::Refused(refusal);
-        let ((found, _, body), _) = invoke(outcome, &format!("{path}/invocations"), "", b"{}").await;
+        let ((found, headers, body), _) = invoke(outcome, &format!("{path}/invocations"), "", b"{}").await;
         assert_eq!((found, body.as_str()), (status, document));
+        let kind = match refusal {
+            InvokeRefusal::Throttled => "TooManyRequestsException",
+            InvokeRefusal::ServiceFailure => "ServiceException",
+            InvokeRefusal::InvalidZipFile => "InvalidZipFileException",
+            InvokeRefusal::InvalidRuntime => "InvalidRuntimeException",
+            _ => "ResourceNotFoundException",
+        };
+        assert_eq!(headers["x-amzn-errortype"], kind);
     }
 }
 

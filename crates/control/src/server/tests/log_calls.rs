@@ -1,7 +1,7 @@
 //! Calls of `logs`.
 
 use super::*;
-use observe::{Importance, LogGroupEvent};
+use observe::{Importance, LogGroupEvent, QueueLimits};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// Longer than anything takes on a busy machine.
@@ -29,7 +29,14 @@ async fn written(logs: &Logs, events: u64) {
 }
 
 async fn with_logs<T>(limits: Limits, client: impl AsyncFnOnce(SocketAddr, Arc<Logs>) -> T) -> T {
-    let logs = Logs::new();
+    with_these_logs(Logs::new(), limits, client).await
+}
+
+async fn with_these_logs<T>(
+    logs: Arc<Logs>,
+    limits: Limits,
+    client: impl AsyncFnOnce(SocketAddr, Arc<Logs>) -> T,
+) -> T {
     let facts = |endpoint| Facts {
         logs: logs.clone(),
         ..Facts::new(true, endpoint)
@@ -103,6 +110,34 @@ async fn events_are_found_by_function_group_and_time() {
         assert_eq!(refusal("follow=yes").await.0, 400);
     })
     .await;
+}
+
+/// What a user saw: `albacore logs` after `albacore invoke` missed the last lines.
+#[tokio::test]
+async fn what_was_written_before_a_query_is_found() {
+    // Without being asked, the writer would wait longer than this test.
+    let defaults = LogGroupLimits::default();
+    let lazy = LogGroupLimits {
+        queue: QueueLimits {
+            pause: 2 * BOUND,
+            ..defaults.queue
+        },
+        ..defaults
+    };
+    let all = with_these_logs(Logs::with(lazy), Limits::default(), async |address, logs| {
+        put(&logs, ORDERS.0, ORDERS.1, 1, "END");
+        assert_eq!(messages(address, "function=orders").await, "orders:END");
+        // A group that is as new as its first event.
+        put(&logs, "/new", USERS.1, 2, "REPORT");
+        assert_eq!(messages(address, "group=/new").await, "users:REPORT");
+        put(&logs, ORDERS.0, ORDERS.1, 3, "START");
+        let mut follower = Follower::connect(address, "function=orders").await;
+        [follower.next().await, follower.next().await].map(Option::unwrap)
+    });
+    assert_eq!(
+        timeout(BOUND, all).await.expect("nobody waits for the pause"),
+        ["END", "START"]
+    );
 }
 
 /// A client that follows.

@@ -10,6 +10,8 @@ use std::path::Path;
 const DESCENDANTS_MAX: usize = 4096;
 /// Processes of the host that are looked at.
 const PROCESSES_MAX: usize = 100_000;
+/// Threads of one process whose children are looked at.
+const THREADS_MAX: usize = 65_536;
 /// Open files of one process that are looked at.
 const FILES_MAX: usize = 65_536;
 
@@ -20,10 +22,32 @@ pub(super) fn hold(init: u32, inode: u64) -> bool {
     let holds = |pid: u32| has_open(pid, &name);
     // The kernel's lists of children are quick to read, but a child that ends may hide its siblings for a moment, and a
     // kernel may have none. The parents of all processes are the truth.
-    below(init, listed_children, holds) || {
+    below(init, |pid| listed_children(pid, THREADS_MAX), holds) || {
         let children = all_children();
         below(init, |pid| children.get(&pid).cloned().unwrap_or_default(), holds)
     }
+}
+
+/// The processes below `root` as the kernel lists them at this moment, the nearest ones first: at most `processes_max`, and
+/// only the children of the first `threads_max` threads on the way. Blocks for some microseconds for each of them.
+pub(crate) fn some_below(root: u32, processes_max: usize, threads_max: usize) -> Vec<u32> {
+    let (mut found, mut looked_at, mut threads_left) = (Vec::new(), 0, threads_max);
+    let mut parent = Some(root);
+    while let Some(pid) = parent {
+        let (children, threads) = children_of_threads(pid, threads_left);
+        threads_left = threads_left.saturating_sub(threads);
+        for child in children {
+            if found.len() >= processes_max {
+                return found;
+            }
+            if child != root && !found.contains(&child) {
+                found.push(child);
+            }
+        }
+        parent = found.get(looked_at).copied();
+        looked_at += 1;
+    }
+    found
 }
 
 /// Looks for a process below `root` with a property, the nearest ones first.
@@ -42,20 +66,20 @@ fn below(root: u32, children: impl Fn(u32) -> Vec<u32>, wanted: impl Fn(u32) -> 
     false
 }
 
-/// The children of a process, thread by thread.
-fn listed_children(pid: u32) -> Vec<u32> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    threads
-        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
-        .flat_map(|list| {
-            list.split_ascii_whitespace()
-                .filter_map(|it| it.parse().ok())
-                .collect::<Vec<_>>()
-        })
-        .collect()
+fn listed_children(pid: u32, threads_max: usize) -> Vec<u32> {
+    children_of_threads(pid, threads_max).0
+}
+
+/// The children of a process, thread by thread, and how many threads were looked at.
+fn children_of_threads(pid: u32, threads_max: usize) -> (Vec<u32>, usize) {
+    let entries = fs::read_dir(format!("/proc/{pid}/task"));
+    let (mut children, mut threads) = (Vec::new(), 0);
+    for thread in entries.into_iter().flatten().flatten().take(threads_max) {
+        threads += 1;
+        let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        children.extend(list.split_ascii_whitespace().filter_map(|it| it.parse::<u32>().ok()));
+    }
+    (children, threads)
 }
 
 /// The children of every process of the host.
@@ -90,7 +114,7 @@ fn has_open(pid: u32, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{all_children, below, has_open, listed_children};
+    use super::{all_children, below, has_open, listed_children, some_below};
     use std::os::fd::AsRawFd;
     use std::process::{Command, id};
 
@@ -106,7 +130,10 @@ mod tests {
         ));
         // A kernel may be built without these lists.
         if std::path::Path::new("/proc/thread-self/children").exists() {
-            assert!(listed_children(id()).contains(&child.id()));
+            assert!(listed_children(id(), 1000).contains(&child.id()));
+            assert!(some_below(id(), 1000, 1000).contains(&child.id()));
+            assert!(!some_below(id(), 1000, 1000).contains(&id()));
+            assert!(some_below(id(), 0, 1000).is_empty() && some_below(id(), 1000, 0).is_empty());
         }
         child.kill().unwrap();
         child.wait().unwrap();

@@ -89,6 +89,18 @@ fn every_way_to_fail() {
             true,
         ),
         (
+            InvokeOutcome::Refused(InvokeRefusal::InvalidZipFile),
+            502,
+            "LambdaInvalidZipFileException",
+            true,
+        ),
+        (
+            InvokeOutcome::Refused(InvokeRefusal::InvalidRuntime),
+            502,
+            "LambdaInvalidRuntimeException",
+            true,
+        ),
+        (
             InvokeOutcome::Refused(InvokeRefusal::ServiceFailure),
             502,
             "LambdaServiceException",

@@ -116,12 +116,6 @@ stock_java() {
     # `--strict-checksums`: a library that is not what its repository says is refused.
     mvn --quiet --batch-mode --strict-checksums --file tests/stock/java/pom.xml -Dstyle.color=never \
         dependency:copy-dependencies -DoutputDirectory="$1/lib" -Dmaven.repo.local="$stock/maven" </dev/null
-    # The client's native library, for this machine (glibc).
-    (cd "$1" && jar --extract --file lib/aws-lambda-java-runtime-interface-client-*.jar jni)
-    local machine
-    machine=$(uname -m)
-    cp "$1/jni/libaws-lambda-jni.linux-${machine/aarch64/aarch_64}.so" "$1/libaws-lambda-jni.so"
-    rm -r "$1/jni"
     javac -d "$1/classes" -cp "$1/lib/*" tests/stock/java/src/stock/*.java
     cp tests/stock/java/bootstrap "$1"
 }

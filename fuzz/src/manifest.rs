@@ -37,6 +37,7 @@ pub fn check(input: &[u8]) {
             account: AccountId::try_from("000000000000").expect("an account"),
         },
         dns_suffix: "elb.localhost".to_owned(),
+        own_files: manifest::OwnFiles::default(),
     };
     // Nothing is there, so that relative paths lead nowhere.
     let path = Path::new("/nonexistent/albacore/fuzz/albacore.yaml");

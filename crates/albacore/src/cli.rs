@@ -77,10 +77,15 @@ pub(crate) enum Command {
     #[command(after_help = LOGS_EXAMPLES)]
     Logs(Box<Logs>),
     /// Show how the running albacore is doing
+    #[command(after_help = STATUS_WORDS)]
     Status(Status),
     /// Show what this machine can do, and what of the manifest has no effect
     Doctor(Doctor),
 }
+
+const STATUS_WORDS: &str = "\
+Environments of a function are busy with an invocation, idle when they wait for one, or starting. One whose process has
+crashed is idle too: its next invocation starts the process again.";
 
 const UP_EXAMPLES: &str = "\
 Examples:
@@ -192,6 +197,7 @@ impl Resources {
                 account: self.account.clone(),
             },
             dns_suffix: self.dns_suffix.clone(),
+            own_files: manifest::OwnFiles::default(),
         }
     }
 }

@@ -21,6 +21,18 @@ use std::path::{Path, PathBuf};
 /// What the names of ephemeral folders begin with; 16 hexadecimal digits follow.
 const EPHEMERAL: &str = "albacore-ephemeral-";
 
+/// What is made in the folder while the server starts or runs, but for what functions in zip files need.
+const MADE: [&str; 8] = [
+    "lock",
+    "endpoint",
+    "cookie.key",
+    "ca",
+    "access.log",
+    "environments",
+    "logs",
+    "runtimes",
+];
+
 /// The data folder, ours alone while this lives.
 #[derive(Debug)]
 pub(crate) struct DataDir {
@@ -74,6 +86,12 @@ impl DataDir {
     /// The folder, absolute.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder, and what is made in it: the folder may be the code of a function, too.
+    pub(crate) fn own_files(&self) -> impl Iterator<Item = PathBuf> {
+        let all = [self.path.clone()].into_iter();
+        all.chain(MADE.iter().map(|name| self.path.join(name)))
     }
 
     /// The key of stickiness cookies: the same after a restart.

@@ -20,10 +20,6 @@ pub(crate) struct Plan {
     pub(crate) context: Context,
     /// The state after it.
     pub(crate) state: State,
-    /// What is told besides the warnings of the manifest.
-    pub(crate) notices: Vec<Problem>,
-    /// What is known about the runtimes of its functions, told or not.
-    pub(crate) runtimes: Vec<functions::RuntimeNotice>,
 }
 
 /// Something is wrong; each problem for itself.
@@ -79,18 +75,15 @@ impl Plan {
                 batch,
                 context,
                 state: after,
-                notices: Vec::new(),
-                runtimes: Vec::new(),
             })
         } else {
             Err(Problems::of(refused, loaded))
         }
     }
 
-    /// Everything that was noticed and is no mistake.
+    /// Everything in the manifest that was noticed and is no mistake.
     pub(crate) fn warnings(&self) -> Vec<Problem> {
-        let of_manifest = self.loaded.warnings.iter().cloned().map(Problem::from);
-        of_manifest.chain(self.notices.iter().cloned()).collect()
+        self.loaded.warnings.iter().cloned().map(Problem::from).collect()
     }
 
     /// The manifest's place and words for what the proxy says about the planned state.

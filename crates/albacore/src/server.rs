@@ -5,6 +5,7 @@
 //! data folder, manifest     a mistake ends it here: nothing was opened
 //! store, functions, proxy   threads, which serve nothing yet
 //! endpoint, listeners       from here on others see us
+//! runtimes                  with --strict-runtimes before others see us, otherwise now: interpreters take their time
 //! changes, signals          until a stop is asked for; then all of it backwards
 //! ```
 
@@ -94,7 +95,7 @@ async fn run(start: Start<'_>) -> Result<ExitCode> {
 
 /// Follows changes until a stop is asked for.
 async fn follow(running: &mut Running, signals: &mut Signals) {
-    let mut watcher = Watcher::new()
+    let mut watcher = Watcher::new(running.configuration.own_files())
         .inspect_err(|error| warn!(%error, "changes of the manifest are not noticed"))
         .ok();
     watch(&mut watcher, &running.watched);
@@ -113,6 +114,10 @@ async fn follow(running: &mut Running, signals: &mut Signals) {
                 Wish::Stop => return,
                 Wish::Reload => true,
             },
+            news = running.configuration.runtime_news() => {
+                telling::warnings(running.notices, news.into_iter());
+                continue;
+            }
             () = changed(&mut watcher) => false,
             _ = renewals.tick() => false,
         };

@@ -2,6 +2,7 @@
 //!
 //! Running it is left to others; nothing here executes or even reads more than a few bytes of it.
 
+use crate::own::OwnFiles;
 use model::lambda::function::CodeLocation;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, Metadata};
@@ -151,11 +152,11 @@ fn plain(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
-/// Changes whenever a file of the code does: a hash over path, size, time of change and mode of each.
-pub(crate) fn revision(location: &CodeLocation) -> Result<Arc<str>, String> {
+/// Changes whenever a file of the code does: a hash over path, size, time of change and mode of each, but for `own`.
+pub(crate) fn revision(location: &CodeLocation, own: &OwnFiles) -> Result<Arc<str>, String> {
     let (CodeLocation::Folder(path) | CodeLocation::Executable(path) | CodeLocation::Zip(path)) = location;
     let mut hash = Sha256::new();
-    hash_files(path, &mut hash).map_err(|error| match error {
+    hash_files(path, own, &mut hash).map_err(|error| match error {
         Unhashable::TooMany => {
             format!("the folder holds more than {CODE_FILES_MAX} files and folders; expected fewer")
         }
@@ -167,12 +168,12 @@ pub(crate) fn revision(location: &CodeLocation) -> Result<Arc<str>, String> {
 }
 
 /// The same hash over several paths, for those who look for changes by asking. What cannot be read counts as absent.
-pub(crate) fn fingerprint(paths: &[PathBuf]) -> [u8; 32] {
+pub(crate) fn fingerprint(paths: &[PathBuf], own: &OwnFiles) -> [u8; 32] {
     let mut hash = Sha256::new();
     for path in paths {
         let mut one = Sha256::new();
         // A failure in the middle leaves what was hashed so far, which is as good as any other answer.
-        let _ = hash_files(path, &mut one);
+        let _ = hash_files(path, own, &mut one);
         hash.update(one.finalize());
     }
     hash.finalize().into()
@@ -183,7 +184,7 @@ enum Unhashable {
     Io(PathBuf, io::Error),
 }
 
-fn hash_files(root: &Path, hash: &mut Sha256) -> Result<(), Unhashable> {
+fn hash_files(root: &Path, own: &OwnFiles, hash: &mut Sha256) -> Result<(), Unhashable> {
     // The root may be a link to where the code lies; links inside are hashed as links, so that none leads around.
     let metadata = fs::metadata(root).map_err(|error| Unhashable::Io(root.to_owned(), error))?;
     hash_one(Path::new(""), &metadata, hash);
@@ -192,6 +193,7 @@ fn hash_files(root: &Path, hash: &mut Sha256) -> Result<(), Unhashable> {
     } else {
         Vec::new()
     };
+    let own = own.below(root);
     let mut count = 0;
     while let Some(folder) = folders.pop() {
         let failed = |error| Unhashable::Io(folder.clone(), error);
@@ -216,6 +218,9 @@ fn hash_files(root: &Path, hash: &mut Sha256) -> Result<(), Unhashable> {
                 Err(error) => return Err(Unhashable::Io(path, error)),
             };
             if metadata.is_dir() && NOT_CODE.iter().any(|ignored| name == *ignored) {
+                continue;
+            }
+            if own.contains(&path) {
                 continue;
             }
             hash_one(path.strip_prefix(root).unwrap_or(&path), &metadata, hash);

@@ -15,6 +15,7 @@ mod diff;
 mod ids;
 mod issuer;
 mod mistake;
+mod own;
 mod reader;
 mod schema;
 mod watch;
@@ -25,6 +26,7 @@ pub use desired::Desired;
 pub use diff::Batch;
 pub use issuer::{Issued, Issuer, NotIssued};
 pub use mistake::{MISTAKES_MAX, Mistake, Mistakes, Place};
+pub use own::OwnFiles;
 pub use schema::ENTRIES_MAX;
 pub use watch::{Changed, Watcher};
 pub use yaml::{BYTES_MAX, DEPTH_MAX, NODES_MAX};
@@ -46,6 +48,8 @@ pub struct Settings {
     pub scope: Scope,
     /// What load balancers' DNS names end in, for example `elb.localhost`.
     pub dns_suffix: String,
+    /// What is never part of a function's code.
+    pub own_files: OwnFiles,
 }
 
 /// A manifest without mistakes.

@@ -166,7 +166,7 @@ impl<'a> Walk<'a> {
         if let Some(known) = self.revisions.get(path) {
             return known.clone();
         }
-        let revision = crate::code::revision(location);
+        let revision = crate::code::revision(location, &self.settings.own_files);
         self.revisions.insert(path.clone(), revision.clone());
         revision
     }

@@ -1,6 +1,6 @@
 //! For tests only: folders that go away, an issuer without an authority, and a loader with fixed settings.
 
-use crate::{Issued, Issuer, Loaded, Mistakes, NotIssued, Settings, load};
+use crate::{Issued, Issuer, Loaded, Mistakes, NotIssued, OwnFiles, Settings, load};
 use model::{AccountId, Command, Context, Region, Scope, State, decide};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,7 @@ pub(crate) fn settings() -> Settings {
             account: AccountId::try_from("000000000000").unwrap(),
         },
         dns_suffix: "elb.localhost".to_owned(),
+        own_files: OwnFiles::default(),
     }
 }
 

@@ -5,19 +5,21 @@
 //!
 //! What changed, and whether it matters, is left to loading the manifest again: an unchanged one gives an empty batch.
 
+mod brake;
+mod debounce;
 mod interest;
 
-use crate::code::fingerprint;
+use crate::own::OwnFiles;
+use debounce::Debounce;
 use interest::Interest;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind};
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// So long nothing more may happen before a change is told: a save is several events, and often several files.
@@ -44,7 +46,12 @@ pub struct Watcher {
     thread: Option<JoinHandle<()>>,
     changes: mpsc::Receiver<Changed>,
     events: Option<Events>,
+    own: OwnFiles,
+    restless: Restless,
 }
+
+/// What the thread has to say about files that keep changing.
+type Restless = Arc<Mutex<Option<String>>>;
 
 /// The system's watches for one set of paths.
 struct Events {
@@ -57,7 +64,7 @@ struct Events {
 
 enum Signal {
     /// Something happened to a path that matters; `writing` when more of it must follow.
-    Happened { writing: bool },
+    Happened { path: PathBuf, writing: bool },
     /// Events may be missing from now on.
     Lost,
     /// These are the paths now.
@@ -76,29 +83,41 @@ enum Means {
 }
 
 impl Watcher {
-    /// A watcher that watches nothing yet.
+    /// A watcher that watches nothing yet, and never what happens to `own` files in folders of code.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn new() -> std::io::Result<Self> {
+    pub fn new(own: OwnFiles) -> std::io::Result<Self> {
         let (signals, received) = sync_channel(SIGNALS);
         let (changed, changes) = mpsc::channel(1);
+        let restless = Restless::default();
+        let debounce = Debounce::new(changed, own.clone(), Arc::clone(&restless));
         let thread = std::thread::Builder::new()
             .name("manifest-watch".to_owned())
-            .spawn(move || Debounce::new(changed).run(&received))?;
+            .spawn(move || debounce.run(&received))?;
         Ok(Self {
             signals: Some(signals),
             thread: Some(thread),
             changes,
             events: None,
+            own,
+            restless,
         })
     }
 
     /// Watches `paths` and nothing else from now on. Paths that were not watched before count as changed, because
     /// nobody saw what happened to them since they were read.
     ///
-    /// Returns a warning when it has to ask once a second instead.
+    /// Returns a warning when it has to ask once a second instead, or when a file keeps changing, so that changes are told
+    /// more slowly.
     pub fn watch(&mut self, paths: &[PathBuf]) -> Option<String> {
+        let warning = self.renew(paths);
+        let restless = self.restless.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let warnings: Vec<_> = warning.into_iter().chain(restless).collect();
+        (!warnings.is_empty()).then(|| warnings.join("; "))
+    }
+
+    fn renew(&mut self, paths: &[PathBuf]) -> Option<String> {
         let signals = self.signals.as_ref()?;
         // A folder with thousands of folders takes long to watch, and is the same folder most of the time.
         if self.events.as_ref().is_some_and(|events| events.serve(paths)) {
@@ -108,7 +127,7 @@ impl Watcher {
             });
             return None;
         }
-        let (events, warning) = match Events::of(paths, signals) {
+        let (events, warning) = match Events::of(paths, &self.own, signals) {
             Ok(events) => (Some(events), None),
             Err(error) => {
                 let reason = match error.kind {
@@ -150,19 +169,23 @@ impl Drop for Watcher {
 }
 
 impl Events {
-    fn of(paths: &[PathBuf], signals: &SyncSender<Signal>) -> notify::Result<Self> {
-        let interest = Interest::of(paths);
+    fn of(paths: &[PathBuf], own: &OwnFiles, signals: &SyncSender<Signal>) -> notify::Result<Self> {
+        let interest = Interest::of(paths, own);
         let folders = interest.folders_to_watch();
         let stale = Arc::new(AtomicBool::new(false));
         let (signals, grows_stale) = (signals.clone(), Arc::clone(&stale));
         let handler = move |event: notify::Result<Event>| {
             let signal = match event {
                 Ok(event) if event.need_rescan() => Signal::Lost,
-                Ok(event) if is_change(&event.kind) && event.paths.iter().any(|path| interest.concerns(path)) => {
+                Ok(event) if is_change(&event.kind) => {
+                    let Some(path) = event.paths.iter().find(|path| interest.concerns(path)) else {
+                        return;
+                    };
                     if moves_folders(&event, &interest) {
                         grows_stale.store(true, Relaxed);
                     }
                     Signal::Happened {
+                        path: path.clone(),
                         writing: is_writing(&event.kind),
                     }
                 }
@@ -230,99 +253,6 @@ fn is_change(kind: &EventKind) -> bool {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(_) => false,
         _ => true,
-    }
-}
-
-/// What the thread knows.
-struct Debounce {
-    changed: mpsc::Sender<Changed>,
-    paths: Vec<PathBuf>,
-    polled: bool,
-    /// What the paths looked like when we last told or were told about them, where we have to ask.
-    last: Option<[u8; 32]>,
-}
-
-impl Debounce {
-    fn new(changed: mpsc::Sender<Changed>) -> Self {
-        Self {
-            changed,
-            paths: Vec::new(),
-            polled: false,
-            last: None,
-        }
-    }
-
-    fn run(mut self, signals: &Receiver<Signal>) {
-        loop {
-            let received = if self.polled {
-                signals.recv_timeout(POLL)
-            } else {
-                signals.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            };
-            match received {
-                Ok(signal) => self.handle(signal, signals),
-                Err(RecvTimeoutError::Timeout) => {
-                    if Some(fingerprint(&self.paths)) != self.last {
-                        self.tell();
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    fn handle(&mut self, signal: Signal, signals: &Receiver<Signal>) {
-        match signal {
-            Signal::Watch { paths, by } => self.watch(paths, by),
-            Signal::Happened { writing } => self.settle(writing, signals),
-            Signal::Lost => {
-                self.polled = true;
-                self.settle(false, signals);
-            }
-        }
-    }
-
-    /// Something happened: waits until nothing more does, and tells.
-    fn settle(&mut self, mut writing: bool, signals: &Receiver<Signal>) {
-        let end = Instant::now() + UNQUIET_MAX;
-        loop {
-            let quiet = if writing { QUIET_WRITING } else { QUIET };
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            match signals.recv_timeout(quiet.min(left)) {
-                Ok(Signal::Happened { writing: now }) => writing = now,
-                Ok(Signal::Lost) => self.polled = true,
-                Ok(Signal::Watch { paths, by }) => self.watch(paths, by),
-                Err(_) => break,
-            }
-        }
-        self.tell();
-    }
-
-    fn watch(&mut self, paths: Vec<PathBuf>, by: Means) {
-        let known: BTreeSet<&PathBuf> = self.paths.iter().collect();
-        let new = paths.iter().any(|path| !known.contains(path));
-        let unseen = match by {
-            Means::Standing => false,
-            // Whatever their predecessors had heard last may have gone with them.
-            Means::New => true,
-            Means::Asking => self.last != Some(fingerprint(&paths)),
-        };
-        self.polled = by == Means::Asking;
-        self.paths = paths;
-        if new || unseen {
-            self.tell();
-        }
-    }
-
-    fn tell(&mut self) {
-        // Before telling: what happens while the manifest is loaded then differs from this. A large folder takes its time,
-        // which is not taken where the system tells what happens.
-        self.last = self.polled.then(|| fingerprint(&self.paths));
-        // Full means that a change waits to be heard, which tells the same.
-        let _ = self.changed.try_send(Changed);
     }
 }
 

@@ -182,10 +182,10 @@ impl LogGroups {
         }
     }
 
-    /// Reads what has been written.
+    /// Reads what has been written, and can wait for what is being written.
     #[must_use]
     pub fn reader(&self) -> LogGroupReader {
-        LogGroupReader::new(self.root.clone())
+        LogGroupReader::behind(self.root.clone(), self.queue.clone())
     }
 
     /// Told after each batch that reached a file. It ends when the last monitor and this are dropped.
@@ -214,6 +214,12 @@ fn run(mut writer: Writer, mut batches: QueueReceiver) {
 pub struct LogGroupSender(QueueSender);
 
 impl LogGroupSender {
+    /// Is less than half of the queue taken?
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.0.has_room()
+    }
+
     /// Hands on one event. Never waits for the disk; when the queue is full the event is dropped and counted. The
     /// platform's own events are [`Importance::Reserved`].
     pub fn put(&self, event: &LogGroupEvent<'_>, importance: Importance) {

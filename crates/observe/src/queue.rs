@@ -135,6 +135,12 @@ impl QueueSender {
         true
     }
 
+    /// Is less than half of the queue taken? Who can slow down whatever makes the messages should, when it is not.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed) < self.0.limits.bytes_max / 2
+    }
+
     /// Messages that were dropped so far.
     #[must_use]
     pub fn lost(&self) -> u64 {

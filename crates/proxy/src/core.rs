@@ -112,7 +112,7 @@ impl Core {
             clock: Cell::new(Clock::now()),
             held_body_bytes: Cell::new(0),
             invoker,
-            complaints: Complaints::new(Instant::now()),
+            complaints: Complaints::default(),
             edits: RefCell::default(),
             log,
             table: RefCell::new(table),

@@ -38,6 +38,8 @@ struct Sandbox {
     cgroup: Option<String>,
     landlock_version: Option<u32>,
     seccomp: bool,
+    /// Functions have a `/tmp` of their own.
+    temporary_mount: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,6 +115,7 @@ fn sandbox() -> Sandbox {
         cgroup: features.cgroup.map(|version| version.to_string()),
         landlock_version: features.landlock_version,
         seccomp: features.seccomp,
+        temporary_mount: features.temporary_mount,
     }
 }
 
@@ -188,6 +191,12 @@ impl Findings {
             "",
             format_args!("system call filters: {}", yes(sandbox.seccomp)),
         );
+        let tmp = if sandbox.temporary_mount {
+            "/tmp: each environment has its own, unless what runs lies in /tmp"
+        } else {
+            "/tmp: the host's; the variable TMPDIR names the folder that a function may write to"
+        };
+        say(&mut text, "", tmp);
         for (at, runtime) in self.runtimes.iter().enumerate() {
             let name = if at == 0 { "runtimes" } else { "" };
             say(

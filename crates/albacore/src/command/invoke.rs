@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
@@ -152,24 +153,29 @@ fn why(payload: &[u8]) -> String {
     let texts = ["errorType", "errorMessage"].map(|key| document[key].as_str().unwrap_or_default());
     let known: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
     let text: String = known.iter().map(|text| format!(": {text}")).collect();
-    String::from_utf8_lossy(&output::for_terminal(text.as_bytes())).into_owned()
+    String::from_utf8_lossy(&output::for_people(text.as_bytes())).into_owned()
 }
 
 fn print(answer: &Answer, tail: &[u8]) {
     if !tail.is_empty() {
-        let tail = match io::stderr().is_terminal() {
-            true => output::for_terminal(tail),
-            false => tail.to_vec(),
-        };
-        output::error(&String::from_utf8_lossy(&tail));
+        output::error(&String::from_utf8_lossy(&output::for_people(tail)));
     }
     let mut out = io::stdout().lock();
-    let end: &[u8] = match out.is_terminal() && !answer.body.ends_with(b"\n") {
-        true => b"\n",
-        false => b"",
+    let payload = match out.is_terminal() {
+        true => for_terminal(&answer.body),
+        false => Cow::Borrowed(answer.body.as_slice()), // a program reads it, byte for byte
     };
     // A reader that went away is not an error.
-    let _ = out.write_all(&answer.body).and_then(|()| out.write_all(end));
+    let _ = out.write_all(&payload);
+}
+
+/// A payload may be anything, and does not have to end with a line break.
+fn for_terminal(payload: &[u8]) -> Cow<'_, [u8]> {
+    let mut shown = output::for_people(payload);
+    if !shown.ends_with(b"\n") {
+        shown.to_mut().push(b'\n');
+    }
+    shown
 }
 
 /// How an invocation ended, as a JSON document.
@@ -196,7 +202,8 @@ fn print_document(answer: &Answer, tail: &[u8]) -> Result<()> {
         log_tail: (!tail.is_empty()).then(|| String::from_utf8_lossy(tail).into_owned()),
         payload: &payload,
     };
-    output::print(&serde_json::to_string(&document)?);
+    let text = serde_json::to_vec(&document)?;
+    output::print(&String::from_utf8_lossy(&output::escaped_json(&text)));
     Ok(())
 }
 
@@ -230,5 +237,19 @@ mod tests {
         );
         assert_eq!(why(b"{\"errorMessage\":\"no\"}"), ": no");
         assert_eq!(why(b"nothing"), "");
+        assert_eq!(
+            why(b"{\"errorMessage\":\"\\u001b[2J\\u001b[31mno\"}"),
+            ": \u{fffd}[2J\u{1b}[31mno\u{1b}[0m"
+        );
+    }
+
+    #[test]
+    fn a_payload_does_not_steer_a_terminal() {
+        assert_eq!(&*for_terminal(b"{\n}"), b"{\n}\n");
+        assert_eq!(&*for_terminal(b"{}\n"), b"{}\n");
+        assert_eq!(
+            &*for_terminal(b"\x1b]0;title\x07"),
+            "\u{fffd}]0;title\u{fffd}\n".as_bytes()
+        );
     }
 }

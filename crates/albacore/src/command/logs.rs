@@ -6,7 +6,7 @@ use crate::output;
 use anyhow::{Result, bail};
 use serde::Deserialize;
 use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use time::OffsetDateTime;
@@ -24,11 +24,10 @@ struct Event<'a> {
 pub(super) fn run(args: &Logs, json: bool) -> Result<ExitCode> {
     let client = Client::find(&args.server)?;
     let mut out = io::stdout().lock();
-    let is_terminal = out.is_terminal();
     let refused = client.lines(&query(args), |line| {
         let text = match json {
-            true => Cow::Borrowed(line),
-            false => Cow::Owned(for_people(line, args, is_terminal)),
+            true => output::escaped_json(line),
+            false => Cow::Owned(for_people(line, args)),
         };
         // Whoever read our output has left.
         match out.write_all(&text).and_then(|()| out.flush()) {
@@ -57,7 +56,7 @@ fn query(args: &Logs) -> String {
 }
 
 /// Every line of a message, each with what it begins with.
-fn for_people(line: &[u8], args: &Logs, is_terminal: bool) -> Vec<u8> {
+fn for_people(line: &[u8], args: &Logs) -> Vec<u8> {
     let Ok(event) = serde_json::from_slice::<Event<'_>>(line) else {
         return line.to_vec(); // from another version
     };
@@ -74,10 +73,7 @@ fn for_people(line: &[u8], args: &Logs, is_terminal: bool) -> Vec<u8> {
     for line in message.split(['\n', '\r']) {
         text.extend([&head, line, "\n"]);
     }
-    match is_terminal {
-        true => output::for_terminal(text.as_bytes()),
-        false => text.into_bytes(),
-    }
+    output::for_people(text.as_bytes()).into_owned()
 }
 
 /// `2026-01-02T03:04:05.678Z`; the milliseconds alone where the calendar does not reach.
@@ -114,17 +110,16 @@ mod tests {
 
     #[test]
     fn lines_begin_as_asked() {
-        let event = br#"{"timestamp":1767323045678,"function":"orders","group":"g","stream":"s","message":"a\nb\u001b[2J\r\n"}"#;
-        for (line, is_terminal, expected) in [
-            ("albacore logs", false, "[orders] a\n[orders] b\u{1b}[2J\n"),
-            ("albacore logs orders", true, "a\nb\u{fffd}[2J\n"),
+        let event = br#"{"timestamp":1767323045678,"function":"orders","group":"g","stream":"s","message":"\u001b[1ma\nb\u001b[2J\r\n"}"#;
+        for (line, expected) in [
+            ("albacore logs", "[orders] \u{1b}[1ma\u{1b}[0m\n[orders] b\u{fffd}[2J\n"),
+            ("albacore logs orders", "\u{1b}[1ma\u{1b}[0m\nb\u{fffd}[2J\n"),
             (
                 "albacore logs orders --timestamps",
-                false,
-                "2026-01-02T03:04:05.678Z a\n2026-01-02T03:04:05.678Z b\u{1b}[2J\n",
+                "2026-01-02T03:04:05.678Z \u{1b}[1ma\u{1b}[0m\n2026-01-02T03:04:05.678Z b\u{fffd}[2J\n",
             ),
         ] {
-            let text = for_people(event, &args(line), is_terminal);
+            let text = for_people(event, &args(line));
             assert_eq!(String::from_utf8(text).unwrap(), expected, "{line}");
         }
     }

@@ -2,15 +2,19 @@
 //! submitted to the store, then applied to the proxy. One at a time.
 
 use crate::cli::Up;
+use crate::data_dir::DataDir;
 use crate::issuer::LazyAuthority;
 use crate::plan::{Plan, Problem, Problems, chain};
 use crate::server::difference::Difference;
 use crate::server::facts::Progress;
 use functions::{Functions, RuntimeNotice};
-use manifest::Settings;
+use manifest::{Desired, OwnFiles, Place, Settings};
+use model::lambda::function::{Function, FunctionName};
 use model::{FunctionArn, State};
 use proxy::{ApplyError, Proxy};
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -28,8 +32,16 @@ pub(super) struct Configuration<T = ()> {
     traffic: T,
     /// What was wrong at the last attempt.
     broken: Vec<Problem>,
+    /// Functions whose runtimes were not looked at yet.
+    unexamined: Option<Unexamined>,
     /// What was told about runtimes, so that it is told once.
     told: Vec<RuntimeNotice>,
+}
+
+/// Functions that are served, and where they stand in the manifest.
+struct Unexamined {
+    state: Arc<State>,
+    places: BTreeMap<FunctionName, Place>,
 }
 
 /// Who serves what is configured.
@@ -62,19 +74,24 @@ pub(super) struct Broken {
 impl Configuration {
     pub(super) fn new(
         args: &Up,
+        data_dir: &DataDir,
         issuer: Arc<LazyAuthority>,
         writer: Writer,
         state: watch::Receiver<Arc<State>>,
     ) -> Self {
         Self {
             file: args.file.clone(),
-            settings: args.resources.settings(),
+            settings: Settings {
+                own_files: own_files(args, data_dir),
+                ..args.resources.settings()
+            },
             issuer,
             writer,
             progress: Progress::new(state.clone()),
             state,
             traffic: (),
             broken: Vec::new(),
+            unexamined: None,
             told: Vec::new(),
         }
     }
@@ -89,6 +106,7 @@ impl Configuration {
             progress,
             traffic: (),
             broken,
+            unexamined,
             told,
         } = self;
         Configuration {
@@ -100,6 +118,7 @@ impl Configuration {
             progress,
             traffic,
             broken,
+            unexamined,
             told,
         }
     }
@@ -112,6 +131,11 @@ impl<T> Configuration<T> {
         let state = self.state.borrow().clone();
         let make = move || Plan::make(&file, &settings, &*issuer, &state, SystemTime::now());
         self.off_thread(make).await?
+    }
+
+    /// What albacore writes itself, and what is no code therefore.
+    pub(super) fn own_files(&self) -> OwnFiles {
+        self.settings.own_files.clone()
     }
 
     /// How far traffic follows.
@@ -136,10 +160,14 @@ impl<T> Configuration<T> {
 }
 
 impl Configuration<Traffic> {
-    /// Finds out whether the planned state could be served, and by which interpreters. Nothing happens.
+    /// Finds out whether the planned state could be served, and, where runtimes are meant strictly, by their very
+    /// interpreters. Nothing happens.
     pub(super) async fn check(&self, plan: Plan) -> Result<Plan, Problems> {
         let plan = self.check_traffic(plan).await?;
-        self.check_runtimes(plan).await
+        match self.traffic.strict_runtimes {
+            true => self.check_runtimes(plan).await,
+            false => Ok(plan),
+        }
     }
 
     async fn check_traffic(&self, plan: Plan) -> Result<Plan, Problems> {
@@ -162,32 +190,60 @@ impl Configuration<Traffic> {
         .await?
     }
 
-    /// What there is to say about runtimes is told once, or, where they are meant strictly, a mistake.
-    async fn check_runtimes(&self, mut plan: Plan) -> Result<Plan, Problems> {
+    /// What there is to say about runtimes is a mistake.
+    async fn check_runtimes(&self, plan: Plan) -> Result<Plan, Problems> {
         let found = self.traffic.functions.runtime_notices(&plan.state).await;
-        let strict = self.traffic.strict_runtimes;
-        let is_told = |notice: &RuntimeNotice| strict || !self.told.contains(notice);
         let problems: Vec<_> = found
             .iter()
-            .filter(|notice| is_told(notice))
             .map(|notice| {
                 let arn = FunctionArn::new(&self.settings.scope, notice.function.as_str());
-                let place = plan.loaded.desired.place_of(arn.as_str());
-                Problem::at(place, runtime_problem(notice, strict))
+                Problem::at(
+                    plan.loaded.desired.place_of(arn.as_str()),
+                    runtime_problem(notice, true),
+                )
             })
             .collect();
-        if strict && !problems.is_empty() {
-            return Err(Problems::of(problems, plan.loaded));
+        match problems.is_empty() {
+            true => Ok(plan),
+            false => Err(Problems::of(problems, plan.loaded)),
         }
-        plan.notices = problems;
-        plan.runtimes = found;
-        Ok(plan)
+    }
+
+    /// Waits for what there is to say about the runtimes of the functions that are served, which is told once. Nobody
+    /// waits for it to be served: looking for interpreters takes as long as they take to say their versions.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost; the next call looks again.
+    pub(super) async fn runtime_news(&mut self) -> Vec<Problem> {
+        let Some(Unexamined { state, places }) = &self.unexamined else {
+            return std::future::pending().await;
+        };
+        let found = self.traffic.functions.runtime_notices(state).await;
+        let news = found.iter().filter(|notice| !self.told.contains(notice));
+        let problems = news
+            .map(|notice| Problem::at(places.get(&notice.function), runtime_problem(notice, false)))
+            .collect();
+        self.unexamined = None;
+        self.told = found;
+        problems
+    }
+
+    /// What [`Self::runtime_news`] looks at from now on.
+    fn examine_later(&mut self, desired: &Desired, state: Arc<State>) {
+        let place = |function: &Arc<Function>| {
+            let place = desired.place_of(function.arn.as_str())?;
+            Some((function.name.clone(), place.clone()))
+        };
+        self.unexamined = (!self.traffic.strict_runtimes).then(|| Unexamined {
+            places: state.functions().filter_map(place).collect(),
+            state,
+        });
     }
 
     /// Makes a plan real. Says what changed; `None` when nothing did.
     pub(super) async fn commit(&mut self, plan: Plan) -> Result<Option<Difference>, Problems> {
         let old = self.state.borrow().clone();
-        self.told = plan.runtimes;
         if !plan.batch.commands.is_empty() {
             let submitted = self.writer.submit(plan.batch.commands, plan.context).await;
             submitted.map_err(|error| self.failed(&error, plan.loaded.watched.clone()))?;
@@ -201,6 +257,7 @@ impl Configuration<Traffic> {
         let applied = self.off_thread(move || proxy.apply(&state)).await?;
         applied.map_err(|error| self.failed(&error, plan.loaded.watched))?;
         self.progress.serve(new.revision);
+        self.examine_later(&plan.loaded.desired, new.clone());
         Ok(Some(Difference::between(&old, &new)))
     }
 
@@ -230,6 +287,18 @@ impl Configuration<Traffic> {
             warnings,
         })
     }
+}
+
+/// The data folder, what is in it (it may itself be a folder of code), the access log, and where our output goes.
+fn own_files(args: &Up, data_dir: &DataDir) -> OwnFiles {
+    let output = ["/proc/self/fd/1", "/proc/self/fd/2"];
+    // Pipes and the like have names that are no paths.
+    let output = output
+        .iter()
+        .filter_map(|it| fs::read_link(it).ok())
+        .filter(|it| it.is_absolute());
+    let access_log = args.files.access_log.iter().cloned();
+    OwnFiles::new(data_dir.own_files().chain(access_log).chain(output))
 }
 
 /// What is told about the runtime of a function, with what can be done.

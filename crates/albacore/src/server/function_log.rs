@@ -14,7 +14,7 @@ use observe::{
 };
 use serde::Serialize;
 use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,9 +65,7 @@ impl FunctionLog {
         std::thread::Builder::new()
             .name("function-log".to_owned())
             .spawn(move || {
-                let out = io::stdout();
-                let clean = !json && out.is_terminal();
-                write_all(lines, clean, &mut out.lock());
+                write_all(lines, json, &mut io::stdout().lock());
             })
             .context("the thread for function logs cannot be started")?;
         let folder = data_dir.join("logs");
@@ -164,6 +162,11 @@ impl LogSink for Sink {
             self.groups.put(&stored, importance);
         }
     }
+
+    /// The terminal is not asked: it may be stuck for good.
+    fn has_room(&self) -> bool {
+        self.groups.has_room()
+    }
 }
 
 /// An event as a JSON document.
@@ -234,15 +237,15 @@ fn lines(message: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Writes whatever comes, until nothing can come any more.
-fn write_all(mut lines: QueueReceiver, clean: bool, out: &mut impl Write) {
+fn write_all(mut lines: QueueReceiver, json: bool, out: &mut impl Write) {
     let mut batch = Vec::new();
     while lines.next(&mut batch) {
-        let text = match clean {
-            true => &output::for_terminal(&batch),
-            false => &batch,
+        let text = match json {
+            true => output::escaped_json(&batch),
+            false => output::for_people(&batch),
         };
         // Whoever read our output may have left; functions go on.
-        let _ = out.write_all(text).and_then(|()| out.flush());
+        let _ = out.write_all(&text).and_then(|()| out.flush());
     }
 }
 
@@ -268,7 +271,7 @@ mod tests {
     }
 
     /// What was shown, and what is in the log group, after these events.
-    fn written(json: bool, clean: bool, events: &[(Source, &[u8])]) -> (String, Vec<String>) {
+    fn written(json: bool, events: &[(Source, &[u8])]) -> (String, Vec<String>) {
         let folder = temporary_path().unwrap();
         let groups = LogGroups::open(&folder, LogGroupLimits::default(), log_groups::tell).unwrap();
         let (terminal, lines) = lossy_queue(LIMITS);
@@ -280,7 +283,7 @@ mod tests {
         let mut out = Vec::new();
         let name = FunctionName::try_from("orders").unwrap();
         std::thread::scope(|scope| {
-            scope.spawn(|| write_all(lines, clean, &mut out));
+            scope.spawn(|| write_all(lines, json, &mut out));
             events
                 .iter()
                 .for_each(|(source, message)| sink.event(event(&name, *source, message)));
@@ -298,7 +301,6 @@ mod tests {
     #[test]
     fn lines_carry_their_function() {
         let (shown, stored) = written(
-            false,
             false,
             &[
                 (Source::Stdout, b"one"),
@@ -326,19 +328,20 @@ mod tests {
 
     #[test]
     fn documents_say_everything() {
-        let (shown, _) = written(true, false, &[(Source::Stderr, b"a \"b\"\n\x1b[2J\xff")]);
+        let (shown, _) = written(true, &[(Source::Stderr, b"a \"b\"\n\x1b[2J\xff\xc2\x9b")]);
         assert_eq!(
             shown,
             "{\"function\":\"orders\",\"stream\":\"2026/01/02/[$LATEST]ab\",\"source\":\"stderr\",\"timestamp\":7,\
-             \"message\":\"a \\\"b\\\"\\n\\u001b[2J\u{fffd}\"}\n"
+             \"message\":\"a \\\"b\\\"\\n\\u001b[2J\u{fffd}\\u009b\"}\n"
         );
     }
 
     #[test]
     fn a_terminal_is_not_steered() {
-        let (shown, stored) = written(false, true, &[(Source::Stdout, b"\x1b[2J\x1b[31mred")]);
-        assert_eq!(shown, "[orders] \u{fffd}[2J\u{1b}[31mred\n");
-        assert_eq!(stored, ["\u{1b}[2J\u{1b}[31mred"]);
+        let red: &[u8] = b"\x1b[2J\x1b[31mred";
+        let (shown, stored) = written(false, &[(Source::Stdout, red), (Source::Stdout, b"plain")]);
+        assert_eq!(shown, "[orders] \u{fffd}[2J\u{1b}[31mred\u{1b}[0m\n[orders] plain\n");
+        assert_eq!(stored, ["\u{1b}[2J\u{1b}[31mred", "plain"]);
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Start<'_> {
         let issuer = Arc::new(LazyAuthority::new(self.data_dir.path().join("ca")));
         let (writer, state) =
             Writer::start(MemoryLog::default(), State::default()).context("the store cannot be started")?;
-        let configuration = Configuration::new(args, issuer.clone(), writer, state.clone());
+        let configuration = Configuration::new(args, self.data_dir, issuer.clone(), writer, state.clone());
         let plan = match configuration.plan().await {
             Ok(plan) => plan,
             Err(problems) => return Ok(telling::refused(notices, &args.file, &problems)),

@@ -5,10 +5,10 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
-/// A function that writes what its event says, to standard output and to standard error, and then answers.
+/// A function that writes what its event says, to standard output and to standard error, and then answers what it says.
 const SCRIBE: &str = r#"#!/usr/bin/env python3
 import http.client, json, os, sys
 api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
@@ -20,7 +20,7 @@ while True:
     sys.stdout.write(event.get("out", "")); sys.stdout.flush()
     sys.stderr.write(event.get("err", "")); sys.stderr.flush()
     path = "/2018-06-01/runtime/invocation/%s/response" % invocation.headers["Lambda-Runtime-Aws-Request-Id"]
-    api.request("POST", path, "null")
+    api.request("POST", path, event.get("answer", "null").encode())
     api.getresponse().read()
 "#;
 
@@ -106,13 +106,91 @@ fn the_terminal_and_the_log_group_say_the_same() {
     assert!(found.iter().all(|line| line["group"] == "/aws/lambda/scribe"));
     // For people: a line a line, with the function's name where several functions are shown.
     let text = folder.run(&["logs", "scribe"]);
-    assert!(text.out.contains("\none\ntwo\nthree \u{1b}[1m\nEND "), "{text:?}");
+    assert!(
+        text.out.contains("\none\ntwo\nthree \u{1b}[1m\u{1b}[0m\nEND "),
+        "{text:?}"
+    );
     let text = folder.run(&["logs", "--timestamps", "--limit", "1"]);
     let (time, rest) = text.out.split_once(' ').unwrap();
     assert!(
         time.len() == 24 && time.ends_with('Z') && rest.starts_with("[scribe] REPORT "),
         "{text:?}"
     );
+}
+
+/// What a user saw: `albacore logs` after `albacore invoke` missed the last lines.
+#[test]
+fn logs_right_after_an_invocation_are_whole() {
+    let folder = folder();
+    let _server = folder.up(&[]);
+    for round in 1..=10 {
+        // With the tail of the log, the answer comes when the log of the invocation is whole.
+        folder.run(&["invoke", "scribe", "--tail"]).expect_success();
+        let reports = messages(&folder, &["scribe"]);
+        let reports = reports.iter().filter(|message| message.starts_with("REPORT "));
+        assert_eq!(reports.count(), round);
+    }
+}
+
+/// Runs albacore with these arguments on a terminal; what is on it then. Its line ends are those of a terminal.
+#[track_caller]
+fn on_a_terminal(folder: &Folder, args: &[&str]) -> String {
+    let script = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let mut python = Command::new("python3");
+    python.args(["-c", script, env!("CARGO_BIN_EXE_albacore")]).args(args);
+    let seen = run(python
+        .current_dir(folder.path(""))
+        .env_remove("ALBACORE_DATA_DIR")
+        .stdin(Stdio::null()));
+    seen.expect_success();
+    seen.out.replace("\r\n", "\n")
+}
+
+/// What a user saw: a function that hid its text hid everybody's from then on.
+#[test]
+fn a_function_does_not_steer_a_terminal() {
+    let folder = folder();
+    let command = "exec \"$0\" up --endpoint 127.0.0.1:0 --cores 1 > out 2> err";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command, env!("CARGO_BIN_EXE_albacore")]);
+    let _server = Killed(shell.current_dir(folder.path("")).spawn().unwrap());
+    let read = |name: &str| fs::read_to_string(folder.path(name)).unwrap_or_default();
+    until("it is ready", || read("err").contains("ready after").then_some(()));
+    let event = r#"{ "out": "\u001b[8mHIDDEN\n\u001b[31mred \u001b]0;title\u0007\nplain\n" }"#;
+    let tail = folder.run(&["invoke", "scribe", "--tail", "-p", event]);
+    let shown = [
+        "\u{fffd}[8mHIDDEN",
+        "\u{1b}[31mred \u{fffd}]0;title\u{fffd}\u{1b}[0m",
+        "plain",
+    ];
+    let with = |before: &str| shown.map(|line| format!("{before}{line}\n")).concat();
+    // Also into a file, because a terminal may be behind it.
+    until("it is written", || {
+        read("out").contains(&with("[scribe] ")).then_some(())
+    });
+    assert!(tail.err.contains(&with("")), "{tail:?}");
+    let logs = folder.run(&["logs", "scribe"]);
+    assert!(logs.out.contains(&with("")), "{logs:?}");
+    let seen = on_a_terminal(&folder, &["logs", "scribe"]);
+    assert!(seen.contains(&with("")), "{seen:?}");
+    // Programs get every character.
+    assert!(messages(&folder, &["scribe"]).contains(&"\u{1b}[8mHIDDEN".to_owned()));
+    // The same with answers, which need not be JSON.
+    let event = r#"{ "answer": "\u001b[8mHIDDEN\n\u001b[31mred" }"#;
+    let seen = on_a_terminal(&folder, &["invoke", "scribe", "-p", event]);
+    assert_eq!(seen, "\u{fffd}[8mHIDDEN\n\u{1b}[31mred\u{1b}[0m\n");
+    let piped = folder.run(&["invoke", "scribe", "-p", event]);
+    assert_eq!(piped.out, "\u{1b}[8mHIDDEN\n\u{1b}[31mred");
+}
+
+/// A process that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Changes of the manifest and of code while the server runs.
 
-use crate::support::{get, manifest, with_manifest, worker};
+use crate::support::{Folder, get, manifest, new_folder, until, with_manifest, worker};
 use rustix::process::Signal;
 use std::fs;
 
@@ -74,6 +74,93 @@ fn new_code_is_run_by_new_environments() {
     let (stage, after) = worker(&server);
     assert_eq!(stage, "one-new");
     assert_ne!(before, after);
+}
+
+/// A folder that is itself the code of its function.
+fn folder_of_code() -> Folder {
+    let folder = new_folder();
+    fs::copy(folder.path("function"), folder.path("bootstrap")).unwrap();
+    folder.write("albacore.yaml", &manifest("one", "").replace("./function", "."));
+    folder
+}
+
+#[test]
+fn what_albacore_writes_into_a_folder_of_code_is_no_change_of_it() {
+    let folder = folder_of_code();
+    let mut server = folder.up(&["--data-dir", "state", "--access-log", "requests.log"]);
+    assert_eq!(worker(&server).0, "one");
+    until("the access log", || {
+        fs::metadata(folder.path("requests.log"))
+            .ok()
+            .filter(|about| about.len() > 0)
+    });
+    server.signal(Signal::HUP);
+    assert_eq!(server.notice("unchanged")["revision"], 1);
+    // What a user writes is.
+    folder.write("other", "");
+    assert_eq!(server.notice("revision")["revision"], 2);
+}
+
+#[test]
+fn output_that_goes_to_a_folder_of_code_is_no_change_of_it() {
+    struct Killed(std::process::Child);
+    impl Drop for Killed {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+    let folder = folder_of_code();
+    let output = fs::File::create(folder.path("up.err")).unwrap();
+    let told = |event: &str| {
+        let text = fs::read_to_string(folder.path("up.err")).unwrap();
+        text.contains(&format!("\"event\":\"{event}\"")).then_some(text)
+    };
+    let arguments = [
+        "up",
+        "--json",
+        "--endpoint",
+        "127.0.0.1:0",
+        "--publish",
+        "8080:0",
+        "--data-dir",
+        ".",
+    ];
+    let mut command = folder.albacore(&arguments);
+    command.env("ALBACORE_CORES", "1");
+    command.stdout(output.try_clone().unwrap()).stderr(output);
+    let server = Killed(command.spawn().unwrap());
+    until("ready", || told("ready"));
+    let pid = rustix::process::Pid::from_child(&server.0);
+    rustix::process::kill_process(pid, Signal::HUP).unwrap();
+    let text = until("unchanged", || told("unchanged"));
+    assert!(!text.contains("\"event\":\"revision\""), "{text}");
+}
+
+#[test]
+fn a_file_that_never_lies_still_is_named() {
+    let folder = folder_of_code();
+    let mut server = folder.up(&["--data-dir", "state"]);
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let growing = folder.path("grow.log");
+    let writer = std::thread::spawn(move || {
+        let mut text = String::new();
+        while stopped.recv_timeout(std::time::Duration::from_millis(20))
+            == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+        {
+            text.push_str("line\n");
+            fs::write(&growing, &text).unwrap();
+        }
+    });
+    let warning = format!(
+        "{} keeps changing and counts as code, so changes are followed only every 4 s at worst; let it be written to a \
+         folder that is not the code of a function",
+        folder.path("grow.log").display()
+    );
+    server.logged(&warning);
+    drop(stop);
+    writer.join().unwrap();
+    assert_eq!(worker(&server).0, "one");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::support::*;
 use serde_json::Value;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
@@ -79,25 +80,22 @@ fn the_nearest_version_serves_and_is_told_once() {
     folder.write("albacore.yaml", &manifest(&[function("a", wanted)]));
     let mut server = up(&folder, &path, &[]);
     assert_eq!(get(server.socket(8080), "/"), (200, "one".to_owned()));
+    let notice = |name: &str| format!("function {name}: python3.{wanted} is served by Python 3.{minor}");
+    let warning = server.notice("warning");
+    assert!(message(&warning).starts_with(&notice("a")), "{warning}");
     // Only the news is told at a change.
     folder.write(
         "albacore.yaml",
         &manifest(&[function("a", wanted), function("b", wanted), function("c", minor)]),
     );
-    let warning = loop {
-        let warning = server.notice("warning");
-        if message(&warning).contains("python3.") {
-            break warning;
-        }
-    };
-    let expected = format!("function b: python3.{wanted} is served by Python 3.{minor}");
-    assert!(message(&warning).starts_with(&expected), "{warning}");
+    assert_eq!(server.notice("revision")["change"], "2 functions added");
+    let warning = server.notice("warning");
+    assert!(message(&warning).starts_with(&notice("b")), "{warning}");
     assert_eq!(
         (&warning["file"], &warning["line"]),
         (&"albacore.yaml".into(), &8.into()),
         "{warning}"
     );
-    assert_eq!(server.notice("revision")["change"], "2 functions added");
     drop(server);
     let refused = folder
         .albacore(&["up"])
@@ -113,6 +111,40 @@ fn the_nearest_version_serves_and_is_told_once() {
     ] {
         assert!(refused.contains(part), "{part}: {refused}");
     }
+}
+
+/// What a user saw: a server without any traffic for its functions was late, because an interpreter was slow.
+#[test]
+fn nobody_waits_for_a_slow_interpreter_unless_runtimes_are_strict() {
+    let folder = new_folder();
+    fs::create_dir(folder.path("bin")).unwrap();
+    folder.make_pipe("bin/gate");
+    let gate = folder.path("bin/gate");
+    let program = format!("#!/bin/sh\nread -r line < '{}'\n", gate.display());
+    folder.write_program("bin/python3", &program);
+    // Open for both, so that nobody waits. With a line in it, the interpreter ends.
+    let mut gate = fs::File::options().read(true).write(true).open(gate).unwrap();
+    fs::create_dir(folder.path("code")).unwrap();
+    folder.write("code/app.py", &handler("one"));
+    let fixed = "      - { port: 8081, protocol: http, default: { fixed_response: { status: 200, body: here } } }\n";
+    folder.write("albacore.yaml", &(manifest(&[function("a", 12)]) + fixed));
+    let path = folder.path("bin").display().to_string();
+    let mut server = up(&folder, &path, &["--publish", "8081:0"]);
+    assert_eq!(get(server.socket(8081), "/"), (200, "here".to_owned()));
+    assert_eq!(server.own_api("ready").0, 200);
+    gate.write_all(b"\n").unwrap();
+    let warning = server.notice("warning");
+    assert!(
+        message(&warning).starts_with("function a: python3.12: no Python"),
+        "{warning}"
+    );
+    drop(server);
+    gate.write_all(b"\n").unwrap();
+    let refused = run(folder.albacore(&["up", "--strict-runtimes"]).env("PATH", &path)).err;
+    assert!(
+        refused.contains("nothing was started") && !refused.contains("ready after"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@ use super::*;
 use crate::testing::TestFolder;
 
 fn revision_of(path: &Path) -> Result<Arc<str>, String> {
-    revision(&CodeLocation::Folder(path.to_owned()))
+    revision(&CodeLocation::Folder(path.to_owned()), &OwnFiles::default())
 }
 
 #[test]
@@ -32,6 +32,22 @@ fn a_revision_changes_with_name_contents_and_mode() {
     changed("what a link leads to");
     folder.put("code/node_modules/x/index.js", "1");
     changed("a dependency");
+}
+
+#[test]
+fn what_we_write_ourselves_is_no_code() {
+    let folder = TestFolder::new();
+    let code = folder.path("code");
+    folder.put("code/app.py", "1");
+    let own = OwnFiles::new([folder.path("code/state"), folder.path("code/up.err")]);
+    let revision = || revision(&CodeLocation::Folder(code.clone()), &own).unwrap();
+    let (first, fingerprint_before) = (revision(), fingerprint(std::slice::from_ref(&code), &own));
+    folder.put("code/state/logs/f", "1");
+    folder.put("code/up.err", "1");
+    assert_eq!(revision(), first);
+    assert_eq!(fingerprint(std::slice::from_ref(&code), &own), fingerprint_before);
+    folder.put("code/lib/state", "1");
+    assert_ne!(revision(), first);
 }
 
 #[test]

@@ -105,11 +105,21 @@ fn handlers_that_a_managed_runtime_will_not_find() {
         ("code: python, runtime: python3.12, handler: native.handler", None),
         (
             "code: python, runtime: python3.12, handler: ../python/app.handler",
+            None,
+        ),
+        ("code: python, runtime: python3.12, handler: /app.handler", None),
+        (
+            "code: python, runtime: python3.12, handler: my-dir.v1/app.handler",
             Some(
-                "2:52: the handler's module `///python/app` is not in the code, where `///python/app.py` was expected; \
-                 invocations will fail",
+                "2:52: the handler's module is imported as `my-dir.v1.app`, which a folder with a dot in its name \
+                 (`my-dir.v1`) cannot hold; invocations will fail",
             ),
         ),
+        (
+            "code: python, runtime: python3.12, handler: my-dir.v2/app.handler",
+            None,
+        ),
+        ("code: python, runtime: python3.12, handler: pkg.sub/x.handler", None),
         (
             "code: python, runtime: python3.12, handler: app",
             Some("2:52: `app` names no function in a module; python3.12 expects a handler such as `app.handler`"),
@@ -142,6 +152,7 @@ fn handlers_that_a_managed_runtime_will_not_find() {
     for (keys, expected) in cases {
         let folder = folder();
         folder.put("python/pkg/__init__.py", "");
+        folder.put("python/my-dir.v1/app.py", "");
         folder.put("python/pkg/sub.py", "");
         folder.put("python/native.cpython-312-x86_64-linux-gnu.so", "");
         let text = format!("functions:\n  f: {{ {keys} }}\n");

@@ -1,6 +1,7 @@
 //! Which folders have to be watched for a set of paths, and which events in them matter.
 
 use crate::code::NOT_CODE;
+use crate::own::OwnFiles;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -9,13 +10,17 @@ pub(super) struct Interest {
     paths: Vec<PathBuf>,
     /// Those that are folders: everything in them matters.
     folders: Vec<PathBuf>,
+    /// What lies in them and does not.
+    own: Vec<PathBuf>,
 }
 
 impl Interest {
-    pub(super) fn of(paths: &[PathBuf]) -> Self {
+    pub(super) fn of(paths: &[PathBuf], own: &OwnFiles) -> Self {
+        let folders: Vec<_> = paths.iter().filter(|path| path.is_dir()).cloned().collect();
         Self {
             paths: paths.to_vec(),
-            folders: paths.iter().filter(|path| path.is_dir()).cloned().collect(),
+            own: folders.iter().flat_map(|folder| own.below(folder)).collect(),
+            folders,
         }
     }
 
@@ -57,7 +62,8 @@ impl Interest {
                     .any(|part| NOT_CODE.iter().any(|it| part.as_os_str() == *it))
             })
         };
-        named || self.folders.iter().any(inside)
+        let is_own = || self.own.iter().any(|own| path.starts_with(own));
+        named || (self.folders.iter().any(inside) && !is_own())
     }
 }
 
@@ -72,13 +78,9 @@ mod tests {
         folder.put("code/inner/x", "");
         folder.put("certs/a.pem", "");
         let path = |name: &str| folder.path(name);
-        let interest = Interest::of(&[
-            path("albacore.yaml"),
-            path("certs/a.pem"),
-            path("code"),
-            path("code/inner"),
-            path("gone/away/file"),
-        ]);
+        let own = OwnFiles::new([path("code/state"), path("code/inner/up.err")]);
+        let paths = ["albacore.yaml", "certs/a.pem", "code", "code/inner", "gone/away/file"];
+        let interest = Interest::of(&paths.map(path), &own);
         let expected = BTreeMap::from([(path(""), false), (path("certs"), false), (path("code"), true)]);
         // `path("")` ends in a slash, which paths compare equal without.
         assert_eq!(interest.folders_to_watch(), expected);
@@ -98,6 +100,9 @@ mod tests {
             "code/.git/HEAD",
             "code/a/__pycache__/x.pyc",
             "code/.albacore",
+            "code/state",
+            "code/state/logs/x",
+            "code/inner/up.err",
             "albacore.yaml~",
         ] {
             assert!(!interest.concerns(&path(noise)), "{noise}");

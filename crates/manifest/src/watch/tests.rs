@@ -1,6 +1,7 @@
 use super::*;
 use crate::testing::TestFolder;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 /// The longest a test waits for an event that must come.
 const BOUND: Duration = Duration::from_secs(20);
@@ -18,11 +19,12 @@ impl Watched {
         folder.put("albacore.yaml", "a");
         folder.put("certs/a.pem", "a");
         folder.put("code/lib/x.py", "a");
+        let own = OwnFiles::new([folder.path("code/state")]);
         let paths = ["albacore.yaml", "certs/a.pem", "code", "missing/file"];
         let paths = paths.iter().map(|name| folder.path(name)).collect();
         let mut this = Self {
             folder,
-            watcher: Watcher::new().unwrap(),
+            watcher: Watcher::new(own).unwrap(),
             paths,
         };
         assert_eq!(this.watcher.watch(&this.paths), None);
@@ -216,4 +218,22 @@ fn what_is_being_written_is_not_told_at_once() {
     it.wait("a file was begun");
     drop(file);
     it.wait("it was closed");
+}
+
+#[test]
+fn a_file_that_keeps_changing_is_named() {
+    let mut it = Watched::new();
+    let mut log = std::fs::File::create(it.folder.path("code/grow.log")).unwrap();
+    let end = Instant::now() + BOUND;
+    let warning = loop {
+        assert!(Instant::now() < end, "no warning came");
+        std::io::Write::write_all(&mut log, b"line\n").unwrap();
+        it.wait("the file grew");
+        // As the owner does after it loaded the manifest.
+        if let Some(warning) = it.watcher.watch(&it.paths) {
+            break warning;
+        }
+    };
+    let named = it.folder.path("code/grow.log").display().to_string();
+    assert!(warning.starts_with(&format!("{named} keeps changing")), "{warning}");
 }

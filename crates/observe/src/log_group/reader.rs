@@ -3,6 +3,7 @@
 use super::lines::{Backward, Forward};
 use super::segment::{self, Segment};
 use super::{name, record};
+use crate::queue::QueueSender;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -103,13 +104,30 @@ pub struct Page {
 #[derive(Clone, Debug)]
 pub struct LogGroupReader {
     root: PathBuf,
+    /// The way to the writer, if it is in this process.
+    queue: Option<QueueSender>,
 }
 
 impl LogGroupReader {
     /// A reader of the groups in `root`.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, queue: None }
+    }
+
+    /// One that can wait for the writer that `queue` leads to.
+    pub(super) fn behind(root: PathBuf, queue: QueueSender) -> Self {
+        Self {
+            root,
+            queue: Some(queue),
+        }
+    }
+
+    /// Blocks until everything that was handed to the writer before is in its files, for at most `within`: what follows
+    /// finds what came before it. False when it is not, for example because the disk hangs. Without a writer there is
+    /// nothing to wait for.
+    pub fn catch_up(&self, within: Duration) -> bool {
+        self.queue.as_ref().is_none_or(|queue| queue.flush(within))
     }
 
     /// The names of all groups, sorted.

@@ -41,33 +41,51 @@ pub(super) fn take_frame<'a>(batch: &mut &'a [u8]) -> Option<LogGroupEvent<'a>> 
     })
 }
 
-/// Writes lines. Remembers the text of the last second, because the next event is mostly of the same one.
+/// Writes lines. Remembers how the last one began, because the next event is mostly of the same millisecond and stream.
 #[derive(Debug, Default)]
 pub(super) struct LineWriter {
     second: u64,
     /// `2026-01-02T03:04:05`; empty when there is none yet.
     text: String,
+    timestamp_ms: u64,
+    stream: String,
+    /// A line of this time and stream up to its message; empty when there is none yet.
+    head: String,
 }
 
 impl LineWriter {
     /// Appends an event's line: a JSON document, with the time for people and for programs.
     pub(super) fn write(&mut self, out: &mut String, event: &LogGroupEvent<'_>) {
+        if self.head.is_empty() || self.timestamp_ms != event.timestamp_ms || self.stream != event.stream {
+            self.begin(event);
+        }
+        out.push_str(&self.head);
+        match std::str::from_utf8(event.message) {
+            Ok(message) => write_escaped(out, message),
+            Err(_) => write_escaped(out, &String::from_utf8_lossy(event.message)),
+        }
+        out.push_str("\"}\n");
+    }
+
+    fn begin(&mut self, event: &LogGroupEvent<'_>) {
         let (second, milli) = (event.timestamp_ms / 1000, event.timestamp_ms % 1000);
         if self.text.is_empty() || self.second != second {
             self.text.clear();
             write_second(&mut self.text, second);
             self.second = second;
         }
+        self.timestamp_ms = event.timestamp_ms;
+        self.stream.clear();
+        self.stream.push_str(event.stream);
+        self.head.clear();
         // Writing to a string cannot fail.
         let _ = write!(
-            out,
+            self.head,
             "{{\"time\":\"{}.{milli:03}Z\",\"timestamp\":{},\"stream\":\"",
             self.text, event.timestamp_ms
         );
-        write_escaped(out, event.stream);
-        out.push_str("\",\"message\":\"");
-        write_escaped(out, &String::from_utf8_lossy(event.message));
-        out.push_str("\"}\n");
+        write_escaped(&mut self.head, event.stream);
+        self.head.push_str("\",\"message\":\"");
     }
 }
 
@@ -85,10 +103,8 @@ fn write_second(out: &mut String, second: u64) {
 /// The inside of a JSON string. All control characters are escaped, so that neither a line nor a terminal that shows the
 /// file can be broken by what a function writes.
 fn write_escaped(out: &mut String, text: &str) {
-    // Most text has none of these bytes. 0xc2 begins the control characters beyond ASCII, and others.
-    let may_be_special = |byte: u8| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f | 0xc2);
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(may_be_special) {
+    while let Some(at) = special_at(rest.as_bytes()) {
         let (plain, special) = rest.split_at(at);
         out.push_str(plain);
         let mut special = special.chars();
@@ -106,6 +122,18 @@ fn write_escaped(out: &mut String, text: &str) {
         rest = special.as_str();
     }
     out.push_str(rest);
+}
+
+/// Where the first byte is that may have to be escaped. Most text has none, so it is looked at in blocks first, which the
+/// compiler turns into a few instructions each.
+fn special_at(text: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 32;
+    // 0xc2 begins the control characters beyond ASCII, and others.
+    let may_be_special =
+        |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\') | (*byte == 0x7f) | (*byte == 0xc2);
+    let has_none = |block: &&[u8]| !block.iter().fold(false, |any, byte| any | may_be_special(byte));
+    let plain = text.chunks_exact(BLOCK).take_while(has_none).count() * BLOCK;
+    Some(plain + text[plain..].iter().position(may_be_special)?)
 }
 
 /// A line, read back.
@@ -171,6 +199,41 @@ mod tests {
         let escaped = "\\u001b[1m \\u0000 \\u009b \u{a0} \\u007f \\\\ \\\"";
         assert!(line(special).contains(escaped), "{}", line(special));
         assert!(line(b"a\xffb").contains("a\u{fffd}b"));
+    }
+
+    #[test]
+    fn each_line_has_its_own_time_and_stream() {
+        let mut lines = LineWriter::default();
+        for (stream, timestamp) in [
+            ("a", 0),
+            ("a", 0),
+            ("b", 0),
+            ("b", 1),
+            ("a", 1),
+            ("a", 2_000),
+            ("", 2_000),
+        ] {
+            let mut out = String::new();
+            lines.write(&mut out, &event(stream, timestamp, b"x"));
+            let mut alone = String::new();
+            LineWriter::default().write(&mut alone, &event(stream, timestamp, b"x"));
+            assert_eq!(out, alone);
+            let read = read_line(out.trim_end().as_bytes()).unwrap();
+            assert_eq!((read.stream.as_ref(), read.timestamp), (stream, timestamp));
+        }
+    }
+
+    #[test]
+    fn special_bytes_are_found_wherever_they_are() {
+        for special in [0x00, b'\n', 0x1f, b'"', b'\\', 0x7f, 0xc2] {
+            for at in 0..100 {
+                let mut text = vec![b' '; 100];
+                text[at] = special;
+                assert_eq!(special_at(&text), Some(at), "{special}");
+            }
+        }
+        assert_eq!(special_at(&[b'x'; 100]), None);
+        assert_eq!(special_at("\u{fc}\u{20ac}~!".as_bytes()), None);
     }
 
     #[test]

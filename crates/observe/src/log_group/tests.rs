@@ -348,3 +348,30 @@ fn a_folder_that_cannot_be_made_is_an_error() {
         "{refused}"
     );
 }
+
+#[test]
+fn a_reader_catches_up_with_the_writer() {
+    let directory = TestDirectory::new();
+    // Without being asked, it would wait longer than this test.
+    let lazy = QueueLimits {
+        pause: 2 * PATIENCE,
+        ..limits().queue
+    };
+    let (groups, _news) = open(
+        &directory,
+        LogGroupLimits {
+            queue: lazy,
+            ..limits()
+        },
+    );
+    let reader = groups.reader();
+    for round in 1..=3 {
+        put(&groups, round, "END");
+        assert!(reader.catch_up(PATIENCE));
+        assert_eq!(all(&directory).len() as u64, round);
+    }
+    // Nobody writes there, or no more.
+    assert!(LogGroupReader::new(directory.file("logs")).catch_up(PATIENCE));
+    assert!(groups.shutdown(PATIENCE));
+    assert!(!reader.catch_up(PATIENCE));
+}

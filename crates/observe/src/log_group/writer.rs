@@ -90,12 +90,12 @@ impl Writer {
         while let Some(event) = take_frame(&mut batch) {
             self.line.clear();
             self.lines.write(&mut self.line, &event);
-            if !self.groups.contains_key(event.group) {
-                let group = Group::new(name::folder(&self.root, event.group));
-                self.groups.insert(event.group.to_owned(), group);
-            }
-            let Some(group) = self.groups.get_mut(event.group) else {
-                continue; // it was put there above
+            let group = match self.groups.get_mut(event.group) {
+                Some(group) => group,
+                None => {
+                    let group = Group::new(name::folder(&self.root, event.group));
+                    self.groups.entry(event.group.to_owned()).or_insert(group)
+                }
             };
             let chunk = CHUNK_BYTES_MAX.min(usize::try_from(self.limits.segment_bytes).unwrap_or(usize::MAX));
             let is_full = !group.pending.is_empty() && group.pending.len() + self.line.len() > chunk;

@@ -63,6 +63,11 @@ impl Walk<'_> {
         if path_elsewhere || holds_module(folder, runtime, &module) {
             return;
         }
+        if let Runtime::Python(_) = runtime
+            && let Some(oddity) = odd_import(folder, handler)
+        {
+            return oddity.into_iter().for_each(|it| self.report.warning(spot, it));
+        }
         let file = match runtime {
             Runtime::Python(_) => format!("{module}.py"),
             _ => format!("{module}.js"),
@@ -100,6 +105,26 @@ fn module(runtime: Runtime, handler: &str) -> Option<String> {
     };
     let named = !module.is_empty() && !module.ends_with('/') && !function.is_empty();
     named.then_some(module)
+}
+
+/// What there is to say about a Python handler that names no file in the usual way, if it is one. Python's runtimes import
+/// a module by its name, so that a dot is a step into a folder wherever it stands: in `a.b/c.handler`, too.
+fn odd_import(folder: &Path, handler: &str) -> Option<Option<String>> {
+    let (written, _) = handler.rsplit_once('.')?;
+    let name = written.replace('/', ".");
+    if name.split('.').any(str::is_empty) {
+        return Some(None);
+    }
+    let (folders, _) = written.rsplit_once('/').filter(|(folders, _)| folders.contains('.'))?;
+    let is_there = folder.join(format!("{written}.py")).is_file();
+    Some(is_there.then(|| {
+        format!(
+            "the handler's module is imported as {}, which a folder with a dot in its name ({}) cannot hold; invocations \
+             will fail",
+            shown(&name),
+            shown(folders)
+        )
+    }))
 }
 
 /// Would the runtime find `module` in `folder`? Some of what it also tries counts as found, so that no warning is wrong.

@@ -4,7 +4,7 @@ use crate::played::*;
 use crate::support::*;
 use invoke::{InvokeOutcome, InvokeRefusal};
 use std::fmt::Write;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -51,10 +51,14 @@ impl Subscriber for Collector {
     fn exit(&self, _: &Id) {}
 }
 
-/// A server whose function has a name of its own, so that its lines are told from those of other tests.
-fn server(name: &'static str, outcome: InvokeOutcome) -> Server {
+fn collect() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(Collector).unwrap());
+}
+
+/// A server whose function has a name of its own, so that its lines are told from those of other tests.
+fn server(name: &'static str, outcome: InvokeOutcome) -> Server {
+    collect();
     Setup {
         default: forward(&[(name, 1)], None),
         groups: vec![(name, false, Some(name))],
@@ -140,13 +144,55 @@ fn a_failing_function_does_not_flood_the_log() {
         }
     }
     let suppressed = || -> usize {
-        let all = lines();
-        let told = all.iter().filter_map(|line| {
-            line.strip_prefix("more answers of functions were refused than lines were written suppressed=")
-        });
-        told.map(|count| count.parse::<usize>().unwrap()).sum()
+        // As the summary says it: of which function, of which kind, and how many.
+        let of = "kind=\"the answer of a function was refused\" lines=";
+        let told = about("flooding")
+            .into_iter()
+            .filter(|line| line.starts_with("more lines about a function were not written "))
+            .map(|line| line.split_once(of).unwrap().1.parse::<usize>().unwrap());
+        told.sum()
     };
-    until("the rest is counted", || about("flooding").len() + suppressed() >= 1000);
-    let written = about("flooding").len();
-    assert!(written < 500, "{written} lines");
+    let written = || {
+        let written = about("flooding");
+        written
+            .iter()
+            .filter(|line| line.starts_with("the answer of a function was refused "))
+            .count()
+    };
+    until("the rest is counted", || written() + suppressed() == 1000);
+    assert!(written() < 500, "{} lines", written());
+}
+
+/// What a developer saw: the first refused answer of one function was not told, because another one crashed.
+#[test]
+fn a_function_that_crashes_hides_no_refused_answer_of_another() {
+    let played: Function = Arc::new(|invocation| {
+        let outcome = match invocation.function.as_str().ends_with(":quiet") {
+            true => InvokeOutcome::Buffered(r#"{"statusCode":200,"headers":{"x-count":1}}"#.into()),
+            false => InvokeOutcome::FunctionError {
+                error_type: "Runtime.ExitError".to_owned(),
+                payload: "{}".into(),
+            },
+        };
+        Box::pin(async move { outcome })
+    });
+    collect();
+    let server = Setup {
+        default: forward(&[("crashing", 1)], None),
+        groups: vec![("crashing", false, Some("crashing")), ("quiet", false, Some("quiet"))],
+        function: played,
+        ..Setup::default()
+    }
+    .rule(1, vec![path(&["/quiet"])], forward(&[("quiet", 1)], None))
+    .start();
+    // All on one core, and in one second unless the machine stands still.
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100).as_bytes());
+    client.send(b"GET /quiet HTTP/1.1\r\nHost: a\r\n\r\n");
+    for _ in 0..101 {
+        assert_eq!(client.response().status, 502);
+    }
+    let said = about("quiet");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("headers.x-count"), "{said:?}");
 }

@@ -241,6 +241,7 @@ fn invocation_of(event: &str) -> Invocation {
     Invocation::new(arn("f"), Bytes::copy_from_slice(event.as_bytes()), None)
 }
 
+// LAM-R-003, LAM-R-006
 async fn from_outside(world: World) {
     fn check_send<T: Send>(future: T) -> T {
         future
@@ -253,7 +254,7 @@ while True:
 ",
     ));
     let other = OtherCore::start(&world).await;
-    // LAM-R-003: the request id is the one that the function sees
+    // The request id is the one that the function sees.
     let answer = |invoked: Invoked| {
         let id = invoked.request_id.unwrap();
         let answer = text(invoked.outcome);

@@ -7,6 +7,7 @@
 
 mod cases;
 mod cores;
+mod ends;
 mod faults;
 mod json_logs;
 mod logs;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let cases = [
         cases::CASES,
         cores::CASES,
+        ends::CASES,
         faults::CASES,
         json_logs::CASES,
         logs::CASES,

@@ -63,7 +63,7 @@ pub(crate) struct World {
     pub(crate) core: CoreFunctions,
     pub(crate) state: watch::Sender<Arc<State>>,
     pub(crate) log: Arc<Log>,
-    listener: TcpListener,
+    pub(crate) listener: TcpListener,
     revisions: AtomicUsize,
     pub(crate) spawner: sandbox::Spawner,
 }

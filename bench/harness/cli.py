@@ -16,7 +16,7 @@ Examples:
   bench/run                              every scenario; prints the sections
   bench/run --write                      ... and puts them into bench/RESULTS.md
   bench/run fixed rules --rounds 9       two of them, more rounds
-  bench/run lambda --quick               whether it works; the figures say little
+  bench/run functions --quick            whether it works; the figures say little
 
 The exit status is 0 when everything was measured, whether or not a budget was met; 1 when a scenario broke; 2 when this
 machine lacks something, which is then named."""

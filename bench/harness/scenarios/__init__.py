@@ -5,10 +5,10 @@ them before anything is measured.
 """
 
 from . import fixed, fixed_tls, functions, functions_codec, functions_latency, functions_managed
-from . import handshakes, idle, memory, rules, start
+from . import functions_managed_many, handshakes, idle, memory, rules, start
 
 FIXED = (fixed, fixed_tls, handshakes)
-FUNCTIONS = (functions, functions_latency, functions_managed, functions_codec)
+FUNCTIONS = (functions, functions_latency, functions_managed, functions_managed_many, functions_codec)
 OTHERS = (idle, memory, rules, start)
 
 SCENARIOS = {module.NAME: module for module in (*FIXED, *FUNCTIONS, *OTHERS)}

@@ -2,15 +2,14 @@
 
 from .. import functions, programs, rounds
 from ..context import Context
-from ..functions import CONNECTIONS
 from ..load import requests
 from ..report import Section, function_table, ratio_verdict
 from ..rounds import Candidate
 
 NAME = "functions-managed"
 SUMMARY = (
-    f"functions in Node and Python that answer at once, {CONNECTIONS} requests at once, against the same function in Node "
-    "behind the ALB mode of serverless-offline"
+    "functions in Node and Python that answer at once, one request at a time, against the same function in Node behind the "
+    "ALB mode of serverless-offline"
 )
 TOOLS = ["wrk", "node", "npm", "python3"]
 
@@ -23,13 +22,17 @@ def prepare() -> None:
 
 
 def measure(context: Context) -> Section:
+    return section(context, connections=1)
+
+
+def section(context: Context, connections: int) -> Section:
     candidates = [
         Candidate(NODE, lambda: functions.albacore(context, functions.NODE)),
         Candidate(PYTHON, lambda: functions.albacore(context, functions.PYTHON)),
         Candidate(PEER, lambda: functions.serverless_offline(context, in_process=False)),
         Candidate(IN_PROCESS, lambda: functions.serverless_offline(context, in_process=True)),
     ]
-    load = requests(CONNECTIONS)
+    load = requests(connections)
     runs = rounds.interleaved(candidates, context.rounds, lambda candidate: functions.under_load(context, candidate, load))
 
     def against(name: str, peer: str) -> rounds.Spread:

@@ -175,6 +175,8 @@ impl Environment {
         match runtime {
             RuntimeState::Started => {
                 self.finish_init(asked);
+                // What was asked while it was starting says little: the first REPORT asks anew.
+                self.memory.ask_next_time();
                 if has_invocation {
                     self.hand_event_to(connection);
                 } else {

@@ -36,6 +36,11 @@ impl PeakMemory {
         self.asked_at.set(None);
     }
 
+    /// The next one who asks gets a new figure.
+    pub(super) fn ask_next_time(&self) {
+        self.asked_at.set(None);
+    }
+
     /// When there is something new to ask for.
     pub(super) fn ask_again_at(&self, began: Instant) -> Instant {
         self.asked_at.get().unwrap_or(began) + ASK_AGAIN_AFTER
@@ -112,6 +117,10 @@ mod tests {
         memory.kilobytes.set(0);
         memory.observe(std::process::id(), now + ASK_AGAIN_AFTER / 2);
         assert_eq!(memory.megabytes(), 0, "asked a moment ago");
+        memory.ask_next_time();
+        memory.observe(std::process::id(), now + ASK_AGAIN_AFTER / 2);
+        assert!(memory.megabytes() > 0);
+        memory.kilobytes.set(0);
         memory.observe(std::process::id(), memory.ask_again_at(now));
         assert!(memory.megabytes() > 0);
         // The first figure of a new process is there before anybody asks.

@@ -105,7 +105,7 @@ while True:
         // The sum of two numbers with two decimals has more of them in binary.
         let hundredths = (shown * 100.0).round();
         assert_eq!(number("Billed Duration"), Some((hundredths / 100.0).ceil()), "{report}");
-        assert!(number("Max Memory Used").unwrap() >= 1.0, "{report}");
+        assert!(number("Max Memory Used").unwrap() >= 5.0, "{report}");
         let decimals = report.split_once("\tDuration: ").unwrap().1;
         assert_eq!(
             decimals.find(" ms").unwrap() - decimals.find('.').unwrap(),

@@ -110,7 +110,7 @@ fn samples_of_health_checks() {
         let sample = expected(&Json::parse(&text), SINGLE, known);
         let check =
             format!("single: {{ function: stock, health_check: {{ path: '{path}', interval: 5s, timeout: 4s }} }}");
-        let manifest = manifest("go", "bootstrap").replace("single: { function: stock }", &check);
+        let manifest = manifest(&installed("go"), "bootstrap").replace("single: { function: stock }", &check);
         let mut world = World::start_with(&manifest);
         let line = world.server.log_line("ELB-HealthChecker");
         let ours = Json::parse(line["message"].as_str().unwrap());

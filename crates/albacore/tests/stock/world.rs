@@ -1,6 +1,7 @@
 //! A server with one function of one language, behind a target group of each header mode, and one that cannot start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use testkit::{Connection, Folder, Server, repository, venv_python};
 
 /// Ports of the listeners in the manifest.
@@ -14,13 +15,42 @@ pub(crate) struct World {
     // Dropped first: the folder is the server's.
     pub(crate) server: Server,
     pub(crate) folder: Folder,
+    _elsewhere: Option<Elsewhere>,
+}
+
+/// A copy of a function's code. Code below `/tmp` keeps an environment from having a `/tmp` of its own, and the clients
+/// are to run as anywhere else: that of Java unpacks a library there.
+struct Elsewhere(PathBuf);
+
+impl Elsewhere {
+    #[track_caller]
+    fn of(code: &str, language: &str) -> Self {
+        let copy = PathBuf::from(format!("/var/tmp/albacore-stock-{}-{language}", std::process::id()));
+        let copied = Command::new("cp").args(["-r", code]).arg(&copy).status().unwrap();
+        assert!(copied.success(), "{code} cannot be copied to {}", copy.display());
+        Self(copy)
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl World {
     /// `language` is the folder in `target/stock`.
     #[track_caller]
     pub(crate) fn start(language: &str, handler: &str) -> Self {
-        Self::start_with(&manifest(language, handler))
+        let code = installed(language);
+        let elsewhere = Path::new(&code)
+            .starts_with("/tmp")
+            .then(|| Elsewhere::of(&code, language));
+        let code = elsewhere.as_ref().map_or(code, |it| it.0.display().to_string());
+        Self {
+            _elsewhere: elsewhere,
+            ..Self::start_with(&manifest(&code, handler))
+        }
     }
 
     /// With another manifest; it has a listener on port 8081, too.
@@ -29,7 +59,11 @@ impl World {
         let folder = Folder::new(env!("CARGO_BIN_EXE_albacore"));
         folder.write("albacore.yaml", manifest);
         let server = folder.up(&["--publish", "8081:0"]);
-        Self { server, folder }
+        Self {
+            server,
+            folder,
+            _elsewhere: None,
+        }
     }
 
     /// A connection to the listener of this port.
@@ -58,8 +92,7 @@ pub(crate) fn installed(name: &str) -> String {
     folder
 }
 
-pub(crate) fn manifest(language: &str, handler: &str) -> String {
-    let code = installed(language);
+pub(crate) fn manifest(code: &str, handler: &str) -> String {
     let python = venv_python();
     let path = std::env::var("PATH").unwrap();
     let function = format!(

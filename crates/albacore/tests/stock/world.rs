@@ -18,8 +18,8 @@ pub(crate) struct World {
     _elsewhere: Option<Elsewhere>,
 }
 
-/// A copy of a function's code. Code below `/tmp` keeps an environment from having a `/tmp` of its own, and the clients
-/// are to run as anywhere else: that of Java unpacks a library there.
+/// A copy of a function's code, for a clone of this repository that lies below `/tmp`: such code keeps an environment from
+/// having a `/tmp` of its own, and Java's client unpacks a library there.
 struct Elsewhere(PathBuf);
 
 impl Elsewhere {
@@ -43,9 +43,8 @@ impl World {
     #[track_caller]
     pub(crate) fn start(language: &str, handler: &str) -> Self {
         let code = installed(language);
-        let elsewhere = Path::new(&code)
-            .starts_with("/tmp")
-            .then(|| Elsewhere::of(&code, language));
+        let needs_tmp = language == "java" && Path::new(&code).starts_with("/tmp");
+        let elsewhere = needs_tmp.then(|| Elsewhere::of(&code, language));
         let code = elsewhere.as_ref().map_or(code, |it| it.0.display().to_string());
         Self {
             _elsewhere: elsewhere,

@@ -31,10 +31,10 @@ while True:
     world.put(world.function_named(
         "slow",
         "
-import time
+import threading
 while True:
     id, event, _ = next_event()
-    time.sleep(1.5)
+    threading.Event().wait(1.5)
     respond(id, 'slow')
 ",
     ));

@@ -14,9 +14,11 @@ use crate::failure::{Failure, recorded_error_type};
 use bytes::{Buf, Bytes, BytesMut};
 use http1::{HeadScanner, RequestHead, Scan};
 use std::cell::{Cell, Ref, RefCell};
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::task::Poll;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -284,6 +286,7 @@ impl Task<'_> {
             expects_continue,
         } = request;
         let wants_body = matches!(work, Work::Response | Work::Error(_) | Work::InitError(_));
+        let has_answered = matches!(work, Work::Response | Work::Error(_));
         if expects_continue && wants_body {
             self.out.clear();
             http1::write_continue(&mut self.out);
@@ -308,6 +311,9 @@ impl Task<'_> {
             }
             Work::Reply(reply) => reply,
         };
+        if has_answered {
+            others_first().await;
+        }
         // After these two the process is being ended. And who asked first, sends no body when he is refused.
         let broken = matches!(reply, Reply::Refused(Refusal::Truncated | Refusal::ResponseMode))
             || expects_continue && !wants_body
@@ -379,4 +385,19 @@ impl Task<'_> {
         write_reply(&mut self.out, reply, keep_alive);
         self.connection.write_all(&self.out).await
     }
+}
+
+/// Lets everything run that can. The caller of the function is one of them: he has his answer before the runtime hears
+/// that it was taken, wakes up and wants the processor.
+async fn others_first() {
+    let mut had_their_turn = false;
+    poll_fn(|context| {
+        if had_their_turn {
+            return Poll::Ready(());
+        }
+        had_their_turn = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -311,7 +311,8 @@ impl Task<'_> {
             }
             Work::Reply(reply) => reply,
         };
-        if has_answered {
+        // Not when it was refused: then the others may end this connection.
+        if has_answered && matches!(reply, Reply::Accepted) {
             others_first().await;
         }
         // After these two the process is being ended. And who asked first, sends no body when he is refused.

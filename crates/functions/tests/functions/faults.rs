@@ -477,7 +477,7 @@ line = raw()
 hand_over(line)
 line.sendall(b'POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\\r\\nContent-Length: 40\\r\\n\\r\\nshort' % id.encode())
 line.shutdown(socket.SHUT_WR)
-next_event()
+signal.pause()
 "));
     let handovers = world.handovers();
     let (outcome, answer) = tokio::join!(world.invoke("1"), handovers.read());
@@ -511,7 +511,7 @@ line = raw()
 hand_over(line)
 head = 'POST /2018-06-01/runtime/invocation/' + id + '/response HTTP/1.1\\r\\nContent-Length: 1\\r\\n'
 line.sendall((head + 'Lambda-Runtime-Function-Response-Mode: buffered\\r\\n\\r\\nx').encode())
-next_event()
+signal.pause()
 ",
     ));
     let handovers = world.handovers();

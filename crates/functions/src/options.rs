@@ -22,8 +22,8 @@ pub struct Options {
     /// How long an invocation may wait there until it is throttled. Default 10 seconds.
     pub queue_timeout: Duration,
     /// How long an invocation waits for an environment that has just answered and has not asked for its next event yet,
-    /// before a new one is started. Default 20 milliseconds: a client that sends one request after the other is then
-    /// served by one environment.
+    /// before a new one is started; while processors are short, also for one that is busy, before an idle one is woken.
+    /// Default 20 milliseconds: a client that sends one request after the other is then served by one environment.
     pub patience: Duration,
     /// How long an environment may be idle until it is ended. Default 5 minutes.
     pub idle_retirement: Duration,

@@ -4,7 +4,9 @@
 //! has to fetch its memory into the caches anew (measured: a Python hello costs 110 us in sixteen environments that take
 //! turns on a core, and 50 us in one). So an invocation waits a moment for an environment that is busy, instead of
 //! waking one that is idle. How long is the scheduler's business; a function that waits for others, or whose invocations
-//! are not short, is never held back, and neither is anything while a processor is free.
+//! are not short, is never held back, and neither is anything unless some process of the host has waited for a processor
+//! for half of the last tenth of a second. That is a figure of the whole host: on one with many processors a single crowded
+//! one may be the reason.
 
 use std::cell::Cell;
 use std::fs;

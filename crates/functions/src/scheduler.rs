@@ -2,9 +2,10 @@
 //! core.
 //!
 //! The order of choice is: the most recently idle environment, one that has just answered, one that is idle on another
-//! core, then a new one. While a new one starts, whichever environment of this core is ready first takes the invocation
-//! that has waited longest. When the code or configuration changes the
-//! scheduler is replaced; the old one gives its waiting invocations to its starting environments and then empties.
+//! core, then a new one. While processors are short, a busy one comes first (`pace`). While a new one starts, whichever
+//! environment of this core is ready first takes the invocation that has waited longest. When the code or configuration
+//! changes the scheduler is replaced; the old one gives its waiting invocations to its starting environments and then
+//! empties.
 
 use crate::account::{Account, Queued};
 use crate::core::Core;

@@ -2,7 +2,11 @@
 //!
 //! Source: ALB 1.1, Lambda 1.1.
 
-use crate::ids::{ResourceId, Scope};
+mod parse;
+
+pub use parse::InvalidArn;
+
+use crate::ids::{AccountId, Region, ResourceId, Scope};
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
@@ -61,9 +65,29 @@ arn!(
     CertificateArn
 );
 arn!(
-    /// `arn:{partition}:lambda:{region}:{account}:function:{name}`, unqualified.
+    /// `arn:{partition}:elasticloadbalancing:{region}:{account}:truststore/{name}/{id}`.
+    TrustStoreArn
+);
+arn!(
+    /// `arn:{partition}:lambda:{region}:{account}:function:{name}`, and, where a version or an alias is meant, `:{qualifier}`.
     FunctionArn
 );
+
+/// Whether two ARNs stand in the same account and region.
+pub(crate) fn same_scope(one: &str, other: &str) -> bool {
+    fn scope(arn: &str) -> impl Iterator<Item = &str> {
+        arn.splitn(6, ':').skip(1).take(4)
+    }
+    scope(one).eq(scope(other))
+}
+
+fn scope_of(arn: &str) -> Option<Scope> {
+    let mut parts = arn.split(':').skip(3);
+    Some(Scope {
+        region: Region::try_from(parts.next()?).ok()?,
+        account: AccountId::try_from(parts.next()?).ok()?,
+    })
+}
 
 fn elb(scope: &Scope, resource: fmt::Arguments<'_>) -> Arc<str> {
     format!(
@@ -79,6 +103,16 @@ impl LoadBalancerArn {
     /// The ARN of the load balancer `name`.
     pub fn new(scope: &Scope, name: &str, id: ResourceId) -> Self {
         Self(elb(scope, format_args!("loadbalancer/app/{name}/{id}")))
+    }
+
+    /// Its account and region.
+    pub fn scope(&self) -> Option<Scope> {
+        scope_of(&self.0)
+    }
+
+    /// The load balancer's name.
+    pub fn name(&self) -> &str {
+        self.resource_id().split('/').nth(1).unwrap_or_default()
     }
 
     /// `app/{name}/{id}`: what the access log and the metrics call this load balancer.
@@ -100,6 +134,14 @@ impl RuleArn {
         Self(format!("{}{id}", Self::prefix(listener)).into())
     }
 
+    /// The listener it belongs to.
+    pub fn listener(&self) -> Option<ListenerArn> {
+        let (listener, _) = self.0.rsplit_once('/')?;
+        Some(ListenerArn(
+            listener.replacen(":listener-rule/", ":listener/", 1).into(),
+        ))
+    }
+
     /// What the ARNs of all rules of `listener` begin with.
     pub(crate) fn prefix(listener: &ListenerArn) -> String {
         format!("{}/", listener.0.replacen(":listener/", ":listener-rule/", 1))
@@ -112,9 +154,21 @@ impl TargetGroupArn {
         Self(elb(scope, format_args!("targetgroup/{name}/{id}")))
     }
 
+    /// Its account and region.
+    pub fn scope(&self) -> Option<Scope> {
+        scope_of(&self.0)
+    }
+
     /// `targetgroup/{name}/{id}`: the value of the metrics' `TargetGroup` dimension.
     pub fn resource_id(&self) -> &str {
         self.0.find("targetgroup/").map_or("", |at| &self.0[at..])
+    }
+}
+
+impl TrustStoreArn {
+    /// The ARN of the trust store `name`.
+    pub fn new(scope: &Scope, name: &str, id: ResourceId) -> Self {
+        Self(elb(scope, format_args!("truststore/{name}/{id}")))
     }
 }
 
@@ -158,7 +212,35 @@ impl FunctionArn {
 
     /// The function's name.
     pub fn name(&self) -> &str {
+        let rest = after(&self.0, ":function:");
+        rest.split_once(':').map_or(rest, |(name, _)| name)
+    }
+
+    /// The version's number or the alias' name; `None` for the function itself.
+    pub fn qualifier(&self) -> Option<&str> {
         after(&self.0, ":function:")
+            .split_once(':')
+            .map(|(_, qualifier)| qualifier)
+    }
+
+    /// Its account and region.
+    pub fn scope(&self) -> Option<Scope> {
+        scope_of(&self.0)
+    }
+
+    /// The function that this is a version or an alias of.
+    #[must_use]
+    pub fn unqualified(&self) -> Self {
+        match self.qualifier() {
+            None => self.clone(),
+            Some(qualifier) => Self(self.0[..self.0.len() - qualifier.len() - 1].into()),
+        }
+    }
+
+    /// The ARN of one of its versions or aliases. `qualifier` is one: 1 to 128 letters, digits, hyphens and underscores.
+    #[must_use]
+    pub fn qualified(&self, qualifier: impl fmt::Display) -> Self {
+        Self(format!("{}:{qualifier}", self.unqualified().0).into())
     }
 }
 
@@ -187,6 +269,7 @@ mod tests {
             "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/shop/0123456789abcdef"
         );
         assert_eq!(load_balancer.resource_id(), "app/shop/0123456789abcdef");
+        assert_eq!(load_balancer.name(), "shop");
         let listener = ListenerArn::new(&load_balancer, ResourceId(1));
         assert_eq!(
             listener.as_str(),
@@ -216,7 +299,17 @@ mod tests {
             function.as_str(),
             "arn:aws:lambda:eu-west-1:111122223333:function:orders"
         );
-        assert_eq!(function.name(), "orders");
+        assert_eq!((function.name(), function.qualifier()), ("orders", None));
+        let version = function.qualified(3);
+        assert_eq!(
+            version.as_str(),
+            "arn:aws:lambda:eu-west-1:111122223333:function:orders:3"
+        );
+        assert_eq!((version.name(), version.qualifier()), ("orders", Some("3")));
+        assert_eq!(
+            (version.unqualified(), version.qualified("live").qualifier()),
+            (function, Some("live"))
+        );
         assert_eq!(
             CertificateArn::new(&scope(), 0x0000_0001_0002_0003_0004_0000_0000_0005).as_str(),
             "arn:aws:acm:eu-west-1:111122223333:certificate/00000001-0002-0003-0004-000000000005"

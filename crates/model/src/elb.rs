@@ -12,3 +12,4 @@ pub mod rule;
 pub mod security_policy;
 pub mod target_group;
 pub mod transform;
+pub mod trust_store;

@@ -1,6 +1,8 @@
 //! Observed facts: published by the room that sees them, shown to people, never stored.
 
-use crate::arn::{FunctionArn, TargetGroupArn};
+use crate::arn::{FunctionArn, ListenerArn, TargetGroupArn};
+use crate::elb::target_group::Target;
+use std::fmt;
 
 /// The execution environments of one function, over all cores.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,15 +23,75 @@ pub struct FunctionReport {
     pub throttles: u64,
 }
 
-/// The health of one target as the load balancer sees it.
+/// A listener that is not served, though it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedListener {
+    /// The listener.
+    pub listener: ListenerArn,
+    /// Its port.
+    pub port: u16,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// One target as the load balancer sees it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct TargetReport {
     /// The target group.
     pub target_group: TargetGroupArn,
-    /// The target: a function.
-    pub target: FunctionArn,
+    /// The target.
+    pub target: ReportedTarget,
     /// How it is.
     pub health: TargetHealth,
+}
+
+/// Which target a report is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReportedTarget {
+    /// A function.
+    Function(FunctionArn),
+    /// A server.
+    Server(ServerReport),
+}
+
+impl fmt::Display for ReportedTarget {
+    /// The function's ARN, or address and port.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(function) => function.fmt(formatter),
+            Self::Server(server) => server.target.socket().fmt(formatter),
+        }
+    }
+}
+
+/// A server with what traffic knows about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerReport {
+    /// The target as registered.
+    pub target: Target,
+    /// `HealthCheckPort`, resolved.
+    pub health_check_port: u16,
+    /// Requests that it is working on, WebSockets included.
+    pub outstanding: u32,
+    /// Requests that it got so far.
+    pub requests: u64,
+    /// Requests to it that failed: connection errors and 5xx.
+    pub errors: u64,
+    /// Its share of the group's requests beside a target of weight 1.0: slow start and anomaly mitigation lower it.
+    pub weight: f64,
+    /// `AnomalyDetection`.
+    pub anomaly: AnomalyReport,
+    /// Mean of `target_processing_time` over the last minute or so, in seconds; `None` without requests.
+    pub response_time_secs: Option<f64>,
+}
+
+/// `AnomalyDetection`. Source: ALB 5.3.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnomalyReport {
+    /// `Result`: `anomalous` or `normal`.
+    pub anomalous: bool,
+    /// `MitigationInEffect`.
+    pub mitigated: bool,
 }
 
 /// State and reason of a target. Source: ALB 5.5.
@@ -52,6 +114,8 @@ pub enum TargetState {
     Healthy,
     /// It does not.
     Unhealthy,
+    /// It was deregistered: requests on it may finish until the deregistration delay ends.
+    Draining,
     /// No listener uses its target group.
     Unused,
     /// Its health is not checked.
@@ -65,6 +129,7 @@ impl TargetState {
             Self::Initial => "initial",
             Self::Healthy => "healthy",
             Self::Unhealthy => "unhealthy",
+            Self::Draining => "draining",
             Self::Unused => "unused",
             Self::Unavailable => "unavailable",
         }

@@ -61,7 +61,11 @@ pub(super) fn update(state: &State, command: &UpdateFunction) -> Result<Commit, 
 
 pub(super) fn delete(state: &State, arn: &FunctionArn) -> Result<Commit, Refusal> {
     existing(state, arn)?;
-    Ok(Commit::one(Change::DeleteFunction(arn.clone()), Reply::Gone))
+    let url = state.function_url(arn).map(|_| Change::DeleteFunctionUrl(arn.clone()));
+    Ok(Commit {
+        changes: url.into_iter().chain([Change::DeleteFunction(arn.clone())]).collect(),
+        reply: Reply::Gone,
+    })
 }
 
 fn put(function: Function) -> Commit {
@@ -69,8 +73,16 @@ fn put(function: Function) -> Commit {
     Commit::one(Change::PutFunction(Arc::new(function)), Reply::Function(arn))
 }
 
-fn existing<'a>(state: &'a State, arn: &FunctionArn) -> Result<&'a Arc<Function>, Refusal> {
+pub(super) fn existing<'a>(state: &'a State, arn: &FunctionArn) -> Result<&'a Arc<Function>, Refusal> {
     state
         .function(arn)
         .ok_or_else(|| FunctionRefusal::NoSuchFunction(arn.clone()).into())
+}
+
+/// The function, the version or the alias exists.
+pub(super) fn is_there(state: &State, arn: &FunctionArn) -> Result<(), Refusal> {
+    match state.is_runnable(arn) {
+        true => Ok(()),
+        false => Err(FunctionRefusal::NoSuchFunction(arn.clone()).into()),
+    }
 }

@@ -51,7 +51,10 @@ pub(super) fn create(state: &State, command: &CreateRule) -> Result<Commit, Refu
     if state.rule(&command.arn).is_some() {
         return Err(RuleRefusal::Exists(command.arn.clone()).into());
     }
-    let of_listener = |listener: &Arc<crate::elb::listener::Listener>| state.rules_of(&listener.arn).count();
+    let of_listener = |listener: &Arc<crate::elb::listener::Listener>| {
+        let rules = state.listener_rules(&listener.arn);
+        rules.map_or(0, |rules| rules.count())
+    };
     if state
         .listeners_of(&listener.load_balancer)
         .map(of_listener)

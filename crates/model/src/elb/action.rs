@@ -31,6 +31,7 @@ pub enum Answer {
 pub struct Forward {
     target_groups: Vec<WeightedTargetGroup>,
     stickiness: Option<Duration>,
+    stickiness_when_on: Option<Duration>,
 }
 
 /// One of the target groups of a forward action.
@@ -76,15 +77,24 @@ impl Forward {
                 return Err(ForwardRefusal::Repeated(group.target_group.clone()));
             }
         }
-        if let Some(duration) = stickiness {
-            let in_range = u32::try_from(duration.as_secs()).is_ok_and(|secs| STICKINESS_SECS.contains(&secs));
-            if !in_range || duration.subsec_nanos() != 0 {
-                return Err(ForwardRefusal::Stickiness(duration.as_secs()));
-            }
-        }
+        stickiness.map_or(Ok(()), in_range)?;
         Ok(Self {
             target_groups,
             stickiness,
+            stickiness_when_on: None,
+        })
+    }
+
+    /// The same with a duration that is kept while stickiness is off: whoever wrote it wants to read it again.
+    ///
+    /// # Errors
+    /// It is out of range.
+    pub fn with_stickiness_off(self, duration: Duration) -> Result<Self, ForwardRefusal> {
+        in_range(duration)?;
+        Ok(Self {
+            stickiness: None,
+            stickiness_when_on: Some(duration),
+            ..self
         })
     }
 
@@ -96,6 +106,19 @@ impl Forward {
     /// How long a client stays with its group; `None` when stickiness is off.
     pub fn stickiness(&self) -> Option<Duration> {
         self.stickiness
+    }
+
+    /// The duration that was written while stickiness is off.
+    pub fn stickiness_when_on(&self) -> Option<Duration> {
+        self.stickiness_when_on
+    }
+}
+
+fn in_range(duration: Duration) -> Result<(), ForwardRefusal> {
+    let in_range = u32::try_from(duration.as_secs()).is_ok_and(|secs| STICKINESS_SECS.contains(&secs));
+    match in_range && duration.subsec_nanos() == 0 {
+        true => Ok(()),
+        false => Err(ForwardRefusal::Stickiness(duration.as_secs())),
     }
 }
 

@@ -1,4 +1,5 @@
-//! What load balancer and listener attributes share: AWS's text keys, typed values, and refusals that name both.
+//! What the attributes of load balancers, listeners and target groups share: AWS's text keys, typed values, and refusals
+//! that name both.
 
 use std::ops::RangeInclusive;
 
@@ -33,6 +34,22 @@ pub enum AttributeRefusal {
         /// What is missing, in a plain sentence.
         reason: &'static str,
     },
+    /// The key exists, for target groups with other targets. Source: ALB 9.6.
+    #[error("a target group with target type {target_type} does not support the attribute {key}")]
+    OtherTargetType {
+        /// The key.
+        key: &'static str,
+        /// The type of the targets, as AWS quotes it.
+        target_type: &'static str,
+    },
+    /// One attribute needs another one, which is not set.
+    #[error("attribute {needed_by:?} needs {missing:?}, which is not set")]
+    Missing {
+        /// What is not set.
+        missing: &'static str,
+        /// What needs it.
+        needed_by: &'static str,
+    },
 }
 
 fn did_you_mean(name: &Option<&'static str>) -> String {
@@ -44,11 +61,7 @@ pub(crate) fn boolean(key: &'static str, value: &str) -> Result<bool, AttributeR
     match value {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(AttributeRefusal::Value {
-            key,
-            value: value.to_owned(),
-            expected: "`true` or `false`".to_owned(),
-        }),
+        _ => Err(refused(key, value, "`true` or `false`")),
     }
 }
 
@@ -56,13 +69,39 @@ pub(crate) fn boolean(key: &'static str, value: &str) -> Result<bool, AttributeR
 pub(crate) fn number(key: &'static str, value: &str, range: RangeInclusive<u32>) -> Result<u32, AttributeRefusal> {
     match value.parse() {
         Ok(number) if range.contains(&number) && value.bytes().all(|byte| byte.is_ascii_digit()) => Ok(number),
-        _ => Err(AttributeRefusal::Value {
-            key,
-            value: value.to_owned(),
-            expected: format!("a whole number from {} to {}", range.start(), range.end()),
-        }),
+        _ => {
+            let expected = format!("a whole number from {} to {}", range.start(), range.end());
+            Err(refused(key, value, expected))
+        }
     }
 }
+
+/// A whole number in `range`, or `off`.
+pub(crate) fn number_or_off(
+    key: &'static str,
+    value: &str,
+    range: RangeInclusive<u32>,
+) -> Result<Option<u32>, AttributeRefusal> {
+    if value == "off" {
+        return Ok(None);
+    }
+    let (from, to) = (*range.start(), *range.end());
+    number(key, value, range)
+        .map(Some)
+        .map_err(|_| refused(key, value, format!("`off` or a whole number from {from} to {to}")))
+}
+
+/// The refusal of a value, with what would be accepted.
+pub(crate) fn refused(key: &'static str, value: &str, expected: impl Into<String>) -> AttributeRefusal {
+    AttributeRefusal::Value {
+        key,
+        value: value.chars().take(VALUE_CHARS_SHOWN).collect(),
+        expected: expected.into(),
+    }
+}
+
+/// A longer value says nothing more in a refusal.
+const VALUE_CHARS_SHOWN: usize = 200;
 
 /// Accepts only the value that changes nothing.
 pub(crate) fn only(

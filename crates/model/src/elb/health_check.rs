@@ -1,8 +1,15 @@
 //! Health checks of target groups. Source: ALB 1.5, 5.6, 9.3.
 
+mod matcher;
+mod timing;
+
+pub use matcher::{GrpcMatcher, HttpMatcher, Matcher};
+pub use timing::{HealthCheckTiming, HealthThreshold};
+
+use super::target_group::{ProtocolVersion, TargetProtocol};
 use crate::limits::{
-    HEALTH_CHECK_INTERVAL_SECS, HEALTH_CHECK_PATH_CHARS, HEALTH_CHECK_THRESHOLD, HEALTH_CHECK_TIMEOUT_SECS,
-    MATCHER_CODES,
+    GRPC_MATCHER_CODES, HEALTH_CHECK_INTERVAL_SECS, HEALTH_CHECK_PATH_CHARS, HEALTH_CHECK_THRESHOLD,
+    HEALTH_CHECK_TIMEOUT_SECS, MATCHER_CODES,
 };
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -32,15 +39,71 @@ impl HealthCheck {
         Self {
             enabled: false,
             path: HealthCheckPath("/".to_owned()),
-            timing: HealthCheckTiming {
-                interval: Duration::from_secs(35),
-                timeout: Duration::from_secs(30),
-            },
-            healthy_threshold: HealthThreshold(5),
-            unhealthy_threshold: HealthThreshold(2),
-            matcher: HttpMatcher {
-                text: "200".to_owned(),
-                ranges: vec![200..=200],
+            timing: HealthCheckTiming::LAMBDA,
+            healthy_threshold: HealthThreshold::HEALTHY,
+            unhealthy_threshold: HealthThreshold::UNHEALTHY,
+            matcher: HttpMatcher::default(),
+        }
+    }
+}
+
+/// How the servers of a group are checked. Source: ALB 1.5, 5.6.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerHealthCheck {
+    /// `HealthCheckProtocol`.
+    pub protocol: TargetProtocol,
+    /// `HealthCheckPort`.
+    pub port: HealthCheckPort,
+    /// `HealthCheckPath`; of a gRPC group the method to call.
+    pub path: HealthCheckPath,
+    /// `HealthCheckIntervalSeconds` and `HealthCheckTimeoutSeconds`.
+    pub timing: HealthCheckTiming,
+    /// `HealthyThresholdCount`.
+    pub healthy_threshold: HealthThreshold,
+    /// `UnhealthyThresholdCount`.
+    pub unhealthy_threshold: HealthThreshold,
+    /// `Matcher`.
+    pub matcher: Matcher,
+}
+
+/// `HealthCheckPort`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HealthCheckPort {
+    /// `traffic-port`: the port the target is registered with.
+    #[default]
+    TrafficPort,
+    /// A port of its own.
+    Port(u16),
+}
+
+impl TryFrom<&str> for HealthCheckPort {
+    type Error = HealthCheckRefusal;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse() {
+            _ if text == "traffic-port" => Ok(Self::TrafficPort),
+            Ok(port @ 1..) if digits => Ok(Self::Port(port)),
+            _ => Err(HealthCheckRefusal::Port(text.chars().take(100).collect())),
+        }
+    }
+}
+
+impl ServerHealthCheck {
+    /// What a new target group of servers has: every 30 seconds with a timeout of 5, thresholds 5 and 2, path `/` and
+    /// status 200, or for gRPC `/AWS.ALB/healthcheck` and status 12. Source: ALB 1.5.
+    pub fn of_servers(version: ProtocolVersion) -> Self {
+        let grpc = version == ProtocolVersion::Grpc;
+        Self {
+            protocol: TargetProtocol::Http,
+            port: HealthCheckPort::TrafficPort,
+            path: HealthCheckPath(if grpc { "/AWS.ALB/healthcheck" } else { "/" }.to_owned()),
+            timing: HealthCheckTiming::SERVERS,
+            healthy_threshold: HealthThreshold::HEALTHY,
+            unhealthy_threshold: HealthThreshold::UNHEALTHY,
+            matcher: match grpc {
+                true => Matcher::Grpc(GrpcMatcher::default()),
+                false => Matcher::Http(HttpMatcher::default()),
             },
         }
     }
@@ -58,6 +121,14 @@ pub enum HealthCheckRefusal {
     /// A check could still run when the next one is due.
     #[error("health check timeout {timeout:?} must be smaller than or equal to the interval {interval:?}")]
     TimeoutOverInterval {
+        /// The timeout.
+        timeout: Duration,
+        /// The interval.
+        interval: Duration,
+    },
+    /// The same where both must not be equal either. Source: ALB 9.6.
+    #[error("health check timeout {timeout:?} must be smaller than the interval {interval:?}")]
+    TimeoutNotUnderInterval {
         /// The timeout.
         timeout: Duration,
         /// The interval.
@@ -89,88 +160,33 @@ pub enum HealthCheckRefusal {
         max = MATCHER_CODES.end()
     )]
     Matcher(String),
+    /// The same of a gRPC group.
+    #[error(
+        "matcher {0:?} must be gRPC statuses from {min} to {max}, such as \"12\", \"0,12\" or \"0-99\"",
+        min = GRPC_MATCHER_CODES.start(),
+        max = GRPC_MATCHER_CODES.end()
+    )]
+    GrpcMatcher(String),
+    /// A matcher for HTTP in a gRPC group, or the other way round.
+    #[error("the matcher must be of {} because the protocol version is {}", by_matcher(*.0), .0.as_str())]
+    OtherMatcher(ProtocolVersion),
+    /// The port is none.
+    #[error("health check port {0:?} must be `traffic-port` or a port from 1 to 65535")]
+    Port(String),
+    /// Only groups with a function may go without. Source: ALB 1.5.
+    #[error("health checks of servers cannot be disabled; they can be of a target group with a function")]
+    CannotBeDisabled,
+}
+
+fn by_matcher(version: ProtocolVersion) -> &'static str {
+    match version {
+        ProtocolVersion::Http1 | ProtocolVersion::Http2 => "HTTP statuses",
+        ProtocolVersion::Grpc => "gRPC statuses",
+    }
 }
 
 fn seconds(range: &RangeInclusive<u32>) -> String {
     format!("{} to {} whole seconds", range.start(), range.end())
-}
-
-/// How often a target is checked and how long a check may take. The interval is 5 to 300 seconds, the timeout 2 to 120
-/// and not longer than the interval.
-///
-/// A timeout equal to the interval is refused for groups with a protocol and accepted for Lambda groups, which have none.
-/// Source: ALB 9.6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HealthCheckTiming {
-    interval: Duration,
-    timeout: Duration,
-}
-
-impl HealthCheckTiming {
-    /// Both, of a Lambda target group.
-    ///
-    /// # Errors
-    /// Either is out of range or not in whole seconds, or the timeout is longer than the interval.
-    pub fn of_lambda(interval: Duration, timeout: Duration) -> Result<Self, HealthCheckRefusal> {
-        if !is_in(&HEALTH_CHECK_INTERVAL_SECS, interval) {
-            return Err(HealthCheckRefusal::Interval(interval));
-        }
-        if !is_in(&HEALTH_CHECK_TIMEOUT_SECS, timeout) {
-            return Err(HealthCheckRefusal::Timeout(timeout));
-        }
-        if timeout > interval {
-            return Err(HealthCheckRefusal::TimeoutOverInterval { timeout, interval });
-        }
-        Ok(Self { interval, timeout })
-    }
-
-    /// From the start of one check to the start of the next.
-    pub fn interval(self) -> Duration {
-        self.interval
-    }
-
-    /// How long one check may take.
-    pub fn timeout(self) -> Duration {
-        self.timeout
-    }
-}
-
-fn is_in(range: &RangeInclusive<u32>, value: Duration) -> bool {
-    value.subsec_nanos() == 0 && u32::try_from(value.as_secs()).is_ok_and(|secs| range.contains(&secs))
-}
-
-/// A number of checks in a row. 2 to 10.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HealthThreshold(u8);
-
-impl HealthThreshold {
-    /// A `HealthyThresholdCount`.
-    ///
-    /// # Errors
-    /// Out of range.
-    pub fn healthy(value: i64) -> Result<Self, HealthCheckRefusal> {
-        Self::new("healthy threshold", value)
-    }
-
-    /// An `UnhealthyThresholdCount`.
-    ///
-    /// # Errors
-    /// Out of range.
-    pub fn unhealthy(value: i64) -> Result<Self, HealthCheckRefusal> {
-        Self::new("unhealthy threshold", value)
-    }
-
-    fn new(field: &'static str, value: i64) -> Result<Self, HealthCheckRefusal> {
-        match u8::try_from(value) {
-            Ok(count) if HEALTH_CHECK_THRESHOLD.contains(&count) => Ok(Self(count)),
-            _ => Err(HealthCheckRefusal::Threshold { field, value }),
-        }
-    }
-
-    /// The number.
-    pub fn count(self) -> u8 {
-        self.0
-    }
 }
 
 /// Where a health check asks. 1 to 1024 characters, beginning with `/`.
@@ -195,60 +211,6 @@ impl TryFrom<&str> for HealthCheckPath {
             true => Ok(Self(text.to_owned())),
             false => Err(HealthCheckRefusal::Path(text.chars().take(100).collect())),
         }
-    }
-}
-
-/// Which statuses pass: single ones, lists and ranges, each from 200 to 499, as `200,204-206`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpMatcher {
-    text: String,
-    ranges: Vec<RangeInclusive<u16>>,
-}
-
-impl HttpMatcher {
-    /// Whether a status passes.
-    pub fn matches(&self, status: u16) -> bool {
-        self.ranges.iter().any(|range| range.contains(&status))
-    }
-
-    /// As written.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-}
-
-impl TryFrom<&str> for HttpMatcher {
-    type Error = HealthCheckRefusal;
-
-    fn try_from(text: &str) -> Result<Self, Self::Error> {
-        // More items than statuses say nothing new, so the work is bounded.
-        let items = usize::from(MATCHER_CODES.end() - MATCHER_CODES.start()) + 1;
-        let ranges: Option<Vec<_>> = text.split(',').take(items + 1).map(range).collect();
-        match ranges {
-            Some(ranges) if ranges.len() <= items => Ok(Self {
-                text: text.to_owned(),
-                ranges,
-            }),
-            _ => Err(HealthCheckRefusal::Matcher(text.chars().take(100).collect())),
-        }
-    }
-}
-
-/// `200` or `200-299`.
-fn range(item: &str) -> Option<RangeInclusive<u16>> {
-    let (first, last) = item.split_once('-').unwrap_or((item, item));
-    let range = code(first)?..=code(last)?;
-    (!range.is_empty()).then_some(range)
-}
-
-fn code(text: &str) -> Option<u16> {
-    let digits = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|code| digits && MATCHER_CODES.contains(code))
-}
-
-impl fmt::Display for HttpMatcher {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
     }
 }
 
@@ -283,44 +245,31 @@ mod tests {
         assert_eq!(HttpMatcher::try_from("200"), Ok(check.matcher));
     }
 
+    // ALB-R-022: interval 30, timeout 5, thresholds 5 and 2, traffic-port, path /, matcher 200
     #[test]
-    fn timing() {
-        let of = |interval: u32, timeout: u32| HealthCheckTiming::of_lambda(interval * SECOND, timeout * SECOND);
-        for (interval, timeout) in [(5, 2), (5, 5), (300, 120), (120, 120)] {
-            assert!(of(interval, timeout).is_ok(), "{interval} {timeout}");
-        }
-        for (refused, sentence) in [
-            (of(4, 2), "health check interval 4s must be 5 to 300 whole seconds"),
-            (of(301, 2), "health check interval 301s must be 5 to 300 whole seconds"),
-            (of(300, 1), "health check timeout 1s must be 2 to 120 whole seconds"),
-            (of(300, 121), "health check timeout 121s must be 2 to 120 whole seconds"),
-            (
-                of(5, 6),
-                "health check timeout 6s must be smaller than or equal to the interval 5s",
-            ),
-            (
-                HealthCheckTiming::of_lambda(Duration::from_millis(5500), 5 * SECOND),
-                "health check interval 5.5s must be 5 to 300 whole seconds",
-            ),
-        ] {
-            assert_eq!(refused.unwrap_err().to_string(), sentence);
+    fn a_new_target_group_of_servers() {
+        for version in [ProtocolVersion::Http1, ProtocolVersion::Http2] {
+            let check = ServerHealthCheck::of_servers(version);
+            assert_eq!(HealthCheckTiming::of_servers(30 * SECOND, 5 * SECOND), Ok(check.timing));
+            assert_eq!(
+                (check.healthy_threshold.count(), check.unhealthy_threshold.count()),
+                (5, 2)
+            );
+            assert_eq!(
+                (check.protocol, check.port),
+                (TargetProtocol::Http, HealthCheckPort::TrafficPort)
+            );
+            assert_eq!(check.path.as_str(), "/");
+            assert_eq!(check.matcher, Matcher::Http(HttpMatcher::try_from("200").unwrap()));
         }
     }
 
+    // ALB-R-023: a gRPC group's path and matcher
     #[test]
-    fn thresholds() {
-        assert_eq!(HealthThreshold::healthy(2).map(HealthThreshold::count), Ok(2));
-        assert_eq!(HealthThreshold::unhealthy(10).map(HealthThreshold::count), Ok(10));
-        for value in [1, 0, -1, 11, 258, i64::MAX] {
-            assert_eq!(
-                HealthThreshold::healthy(value).unwrap_err().to_string(),
-                format!("healthy threshold {value} must be 2 to 10")
-            );
-            assert_eq!(
-                HealthThreshold::unhealthy(value).unwrap_err().to_string(),
-                format!("unhealthy threshold {value} must be 2 to 10")
-            );
-        }
+    fn a_new_grpc_target_group() {
+        let check = ServerHealthCheck::of_servers(ProtocolVersion::Grpc);
+        assert_eq!(check.path.as_str(), "/AWS.ALB/healthcheck");
+        assert_eq!(check.matcher, Matcher::Grpc(GrpcMatcher::try_from("12").unwrap()));
     }
 
     #[test]
@@ -336,34 +285,19 @@ mod tests {
     }
 
     #[test]
-    fn matchers() {
-        let matcher = HttpMatcher::try_from("200,204-206,499").unwrap();
-        let passing: Vec<_> = (0..=u16::MAX).filter(|status| matcher.matches(*status)).collect();
-        assert_eq!(passing, [200, 204, 205, 206, 499]);
-        assert_eq!(matcher.to_string(), "200,204-206,499");
-        let many = vec!["200"; 301].join(",");
-        for bad in [
-            "",
-            "199",
-            "500",
-            "200-500",
-            "299-200",
-            "200,",
-            ",200",
-            "200 ,201",
-            "2xx",
-            "0200",
-            "+200",
-            "200-",
-            "200-201-202",
-            many.as_str(),
-        ] {
-            let refused = HttpMatcher::try_from(bad).unwrap_err();
-            assert!(matches!(refused, HealthCheckRefusal::Matcher(_)), "{bad}: {refused}");
-        }
+    fn ports() {
         assert_eq!(
-            HttpMatcher::try_from("600").unwrap_err().to_string(),
-            "matcher \"600\" must be statuses from 200 to 499, such as \"200\", \"200,302\" or \"200-299\""
+            HealthCheckPort::try_from("traffic-port"),
+            Ok(HealthCheckPort::TrafficPort)
         );
+        for (good, port) in [("1", 1), ("8080", 8080), ("65535", 65_535)] {
+            assert_eq!(HealthCheckPort::try_from(good), Ok(HealthCheckPort::Port(port)));
+        }
+        for bad in ["", "0", "65536", "+80", "-1", "80.0", "http", "Traffic-Port"] {
+            assert_eq!(
+                HealthCheckPort::try_from(bad).unwrap_err().to_string(),
+                format!("health check port {bad:?} must be `traffic-port` or a port from 1 to 65535")
+            );
+        }
     }
 }

@@ -1,8 +1,14 @@
 //! Load balancers and their attributes. Source: ALB 1.3, 1.4.
 
-use super::attribute::{AttributeRefusal, boolean, nearest_key, number, only};
+mod list;
+mod log_delivery;
+
+pub use log_delivery::LogDelivery;
+
+use super::attribute::{AttributeRefusal, boolean, nearest_key, number, only, refused};
 use super::name::LoadBalancerName;
 use crate::arn::LoadBalancerArn;
+use crate::ec2::ids::{SecurityGroupId, SubnetId};
 use crate::ids::{Owner, Region, ResourceId, Timestamp};
 use std::time::Duration;
 
@@ -21,6 +27,10 @@ pub struct LoadBalancer {
     pub created: Timestamp,
     /// Its attributes.
     pub attributes: LoadBalancerAttributes,
+    /// Its subnets, one in each of its zones. None: those of the default VPC.
+    pub subnets: Vec<SubnetId>,
+    /// Its security groups: who may connect. None: everybody may, as to those of the manifest.
+    pub security_groups: Vec<SecurityGroupId>,
     /// Who may change it.
     pub owner: Owner,
 }
@@ -69,7 +79,7 @@ pub enum ForwardedForMode {
     Remove,
 }
 
-/// The attributes that have an effect; every other key of ALB 1.4 accepts its default only and says so.
+/// The attributes that can be set; every other key of ALB 1.4 accepts its default only and says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadBalancerAttributes {
     /// `idle_timeout.timeout_seconds`, 1 to 4000 seconds.
@@ -92,6 +102,16 @@ pub struct LoadBalancerAttributes {
     pub xff_client_port: bool,
     /// `routing.http.xff_header_processing.mode`.
     pub xff_mode: ForwardedForMode,
+    /// `access_logs.s3.*`.
+    pub access_logs: LogDelivery,
+    /// `connection_logs.s3.*`.
+    pub connection_logs: LogDelivery,
+    /// `health_check_logs.s3.*`.
+    pub health_check_logs: LogDelivery,
+    /// `waf.fail_open.enabled`: what happens when AWS WAF cannot be reached. Nobody is asked here, as on AWS without a web ACL.
+    pub waf_fail_open: bool,
+    /// `zonal_shift.config.enabled`: permits zonal shift, which nobody makes here.
+    pub zonal_shift: bool,
 }
 
 impl Default for LoadBalancerAttributes {
@@ -107,13 +127,17 @@ impl Default for LoadBalancerAttributes {
             tls_version_and_cipher_suite: false,
             xff_client_port: false,
             xff_mode: ForwardedForMode::Append,
+            access_logs: LogDelivery::default(),
+            connection_logs: LogDelivery::default(),
+            health_check_logs: LogDelivery::default(),
+            waf_fail_open: false,
+            zonal_shift: false,
         }
     }
 }
 
-const LOGS: &str = "log delivery to an object store is not built yet; the access log goes to the file of --access-log";
-const WAF: &str = "AWS WAF is not built yet";
-const ZONES: &str = "albacore has one zone and no zonal shift";
+const ZONES: &str = "an Application Load Balancer always balances across zones; a target group may not";
+const IPV6: &str = "load balancers have addresses of IPv4 only";
 
 impl LoadBalancerAttributes {
     /// Every key that `set` knows. Source: ALB 1.4.
@@ -143,7 +167,11 @@ impl LoadBalancerAttributes {
         "zonal_shift.config.enabled",
     ];
 
-    /// Sets the attribute that AWS calls `key`. Nothing is changed when it is refused.
+    /// Sets the attribute that AWS calls `key`. Nothing is changed when it is refused. Whether the attributes go
+    /// together is asked when all are set: [`LoadBalancerAttributes::conflicts`].
+    ///
+    /// # Errors
+    /// The key is unknown, or the value does not fit.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), AttributeRefusal> {
         let Some(&known) = Self::KEYS.iter().find(|known| **known == key) else {
             return Err(AttributeRefusal::Unknown {
@@ -173,7 +201,7 @@ impl LoadBalancerAttributes {
                     "monitor" => DesyncMode::Monitor,
                     "defensive" => DesyncMode::Defensive,
                     "strictest" => DesyncMode::Strictest,
-                    _ => return Err(one_of(known, value, "`monitor`, `defensive` or `strictest`")),
+                    _ => return Err(refused(known, value, "`monitor`, `defensive` or `strictest`")),
                 };
             }
             "routing.http.xff_header_processing.mode" => {
@@ -181,26 +209,49 @@ impl LoadBalancerAttributes {
                     "append" => ForwardedForMode::Append,
                     "preserve" => ForwardedForMode::Preserve,
                     "remove" => ForwardedForMode::Remove,
-                    _ => return Err(one_of(known, value, "`append`, `preserve` or `remove`")),
+                    _ => return Err(refused(known, value, "`append`, `preserve` or `remove`")),
                 };
             }
             "load_balancing.cross_zone.enabled" => only(known, value, "true", ZONES)?,
-            "zonal_shift.config.enabled" | "ipv6.deny_all_igw_traffic" => only(known, value, "false", ZONES)?,
-            "waf.fail_open.enabled" => only(known, value, "false", WAF)?,
-            "access_logs.s3.enabled" | "connection_logs.s3.enabled" | "health_check_logs.s3.enabled" => {
-                only(known, value, "false", LOGS)?;
-            }
-            _ => only(known, value, "", LOGS)?,
+            "ipv6.deny_all_igw_traffic" => only(known, value, "false", IPV6)?,
+            "waf.fail_open.enabled" => self.waf_fail_open = boolean(known, value)?,
+            "zonal_shift.config.enabled" => self.zonal_shift = boolean(known, value)?,
+            _ if known.starts_with("access_logs.") => self.access_logs.set(known, value)?,
+            _ if known.starts_with("connection_logs.") => self.connection_logs.set(known, value)?,
+            _ => self.health_check_logs.set(known, value)?,
         }
         Ok(())
     }
-}
 
-fn one_of(key: &'static str, value: &str, expected: &str) -> AttributeRefusal {
-    AttributeRefusal::Value {
-        key,
-        value: value.to_owned(),
-        expected: expected.to_owned(),
+    /// Whether the attributes go together.
+    ///
+    /// # Errors
+    /// The first of [`LoadBalancerAttributes::conflicts`].
+    pub fn check(&self) -> Result<(), AttributeRefusal> {
+        self.conflicts().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that does not go together: logs that are enabled have a bucket.
+    pub fn conflicts(&self) -> Vec<AttributeRefusal> {
+        let logs = [
+            (&self.access_logs, "access_logs.s3.enabled", "access_logs.s3.bucket"),
+            (
+                &self.connection_logs,
+                "connection_logs.s3.enabled",
+                "connection_logs.s3.bucket",
+            ),
+            (
+                &self.health_check_logs,
+                "health_check_logs.s3.enabled",
+                "health_check_logs.s3.bucket",
+            ),
+        ];
+        let without_bucket = logs
+            .into_iter()
+            .filter(|(log, ..)| log.enabled && log.bucket.is_empty());
+        without_bucket
+            .map(|(_, needed_by, missing)| AttributeRefusal::Missing { missing, needed_by })
+            .collect()
     }
 }
 
@@ -268,8 +319,47 @@ mod tests {
         );
         check("routing.http2.enabled", &["true", "false"], &["yes"]);
         check("load_balancing.cross_zone.enabled", &["true"], &["false"]);
-        check("access_logs.s3.enabled", &["false"], &["true"]);
-        check("access_logs.s3.bucket", &[""], &["logs"]);
+        check("waf.fail_open.enabled", &["true", "false"], &["on"]);
+        check("zonal_shift.config.enabled", &["true", "false"], &[""]);
+    }
+
+    #[test]
+    fn logs_that_are_delivered_have_a_bucket() {
+        let mut attributes = LoadBalancerAttributes::default();
+        for log in ["access_logs", "connection_logs", "health_check_logs"] {
+            attributes.set(&format!("{log}.s3.enabled"), "true").unwrap();
+            attributes.set(&format!("{log}.s3.prefix"), log).unwrap();
+        }
+        let said = |attributes: &LoadBalancerAttributes| -> Vec<String> {
+            attributes.conflicts().iter().map(AttributeRefusal::to_string).collect()
+        };
+        assert_eq!(
+            said(&attributes),
+            [
+                "attribute \"access_logs.s3.enabled\" needs \"access_logs.s3.bucket\", which is not set",
+                "attribute \"connection_logs.s3.enabled\" needs \"connection_logs.s3.bucket\", which is not set",
+                "attribute \"health_check_logs.s3.enabled\" needs \"health_check_logs.s3.bucket\", which is not set",
+            ]
+        );
+        assert_eq!(attributes.check().ok(), None);
+        attributes.set("access_logs.s3.bucket", "logs").unwrap();
+        attributes.set("connection_logs.s3.enabled", "false").unwrap();
+        attributes.set("health_check_logs.s3.bucket", "more-logs").unwrap();
+        assert_eq!(attributes.check(), Ok(()));
+        let deliveries = [
+            &attributes.access_logs,
+            &attributes.connection_logs,
+            &attributes.health_check_logs,
+        ];
+        let deliveries = deliveries.map(|it| (it.enabled, it.bucket.as_str(), it.prefix.as_str()));
+        assert_eq!(
+            deliveries,
+            [
+                (true, "logs", "access_logs"),
+                (false, "", "connection_logs"),
+                (true, "more-logs", "health_check_logs"),
+            ]
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Names of load balancers and target groups. Source: ALB 1.2.
+//! Names of load balancers, target groups and trust stores. Source: ALB 1.2.
 
 use crate::limits::NAME_CHARS;
 use std::fmt;
@@ -16,8 +16,8 @@ pub enum NameRefusal {
     /// A hyphen at either end.
     #[error("name {0:?} must not begin or end with a hyphen")]
     Hyphen(String),
-    /// Two hyphens in a row in a target group's name.
-    #[error("target group name {0:?} must not contain two hyphens in a row")]
+    /// Two hyphens in a row in the name of a target group or a trust store.
+    #[error("name {0:?} must not contain two hyphens in a row")]
     DoubleHyphen(String),
     /// A load balancer's name that begins with `internal-`.
     #[error("load balancer name {0:?} must not begin with `internal-`")]

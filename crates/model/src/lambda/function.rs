@@ -2,9 +2,14 @@
 
 use crate::arn::FunctionArn;
 use crate::ids::Owner;
+use crate::lambda::about::RoleArn;
 use crate::lambda::logging::Logging;
+use crate::lambda::package::PackageDigest;
 use crate::lambda::runtime::Runtime;
-use crate::limits::{FUNCTION_ENVIRONMENT_BYTES_MAX, FUNCTION_MEMORY_MB, FUNCTION_NAME_CHARS, FUNCTION_TIMEOUT_SECS};
+use crate::limits::{
+    EPHEMERAL_STORAGE_MB, FUNCTION_ENVIRONMENT_BYTES_MAX, FUNCTION_LAYERS_MAX, FUNCTION_MEMORY_MB, FUNCTION_NAME_CHARS,
+    FUNCTION_TIMEOUT_SECS,
+};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -44,6 +49,43 @@ pub struct FunctionConfiguration {
     pub concurrency: Option<u32>,
     /// What its log looks like and where it goes.
     pub logging: Logging,
+    /// Environments of the function itself that are kept ready. The manifest's way, which has no versions; through the API
+    /// it is a matter of versions and aliases.
+    pub provisioned: u32,
+    /// What its `/tmp` holds.
+    pub ephemeral_storage: EphemeralStorage,
+    /// What lies at `/opt`.
+    pub layers: Layers,
+    /// What it reaches; albacore's own setting. `None`: [`Network::Outbound`] where this machine can give it, and otherwise
+    /// [`Network::None`]; in the tier `process`, [`Network::Host`].
+    pub network: Option<Network>,
+    /// As whom it calls AWS's APIs; albacore's own setting.
+    pub aws_api: AwsApi,
+}
+
+/// As whom a function calls AWS's APIs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AwsApi {
+    /// The role that the AWS API was told; without one, that of the function's own name.
+    #[default]
+    OwnRole,
+    /// This role.
+    Role(RoleArn),
+    /// Nobody: it has no way to them.
+    None,
+}
+
+/// What a function reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Network {
+    /// The Runtime API and nothing else.
+    None,
+    /// Public addresses, and names.
+    Outbound,
+    /// The same, and addresses of private networks that this machine reaches.
+    OutboundAndPrivate,
+    /// What this machine reaches, its own services included.
+    Host,
 }
 
 /// What a function runs, found on this machine.
@@ -64,6 +106,52 @@ pub enum CodeLocation {
     Executable(PathBuf),
     /// A zip file, unpacked before it is run. The revision is that of the file as it was found.
     Zip(PathBuf),
+    /// A zip file that the AWS API was given, kept by what is in it.
+    Package(PackageDigest),
+}
+
+/// The layers of a function: at most five folders or zip files, whose contents are laid into `/opt` one after the other, so
+/// that a later one replaces what an earlier one has put there. Source: Lambda 1.7.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layers(Vec<Code>);
+
+/// Why layers are refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayersRefusal {
+    /// More than there may be.
+    #[error("a function has at most {FUNCTION_LAYERS_MAX} layers, and here are {0}")]
+    TooMany(usize),
+    /// A single file that is no package.
+    #[error("the layer {} is neither a folder nor a zip file", .0.display())]
+    NoPackage(PathBuf),
+}
+
+impl TryFrom<Vec<Code>> for Layers {
+    type Error = LayersRefusal;
+
+    fn try_from(layers: Vec<Code>) -> Result<Self, LayersRefusal> {
+        if layers.len() > FUNCTION_LAYERS_MAX {
+            return Err(LayersRefusal::TooMany(layers.len()));
+        }
+        for layer in &layers {
+            if let CodeLocation::Executable(path) = &layer.location {
+                return Err(LayersRefusal::NoPackage(path.clone()));
+            }
+        }
+        Ok(Self(layers))
+    }
+}
+
+impl Layers {
+    /// In the order in which they are laid into `/opt`.
+    pub fn in_order(&self) -> &[Code] {
+        &self.0
+    }
+
+    /// Has the function none?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// A function's name: 1 to 64 letters, digits, hyphens and underscores.
@@ -164,6 +252,44 @@ impl FunctionMemory {
     /// In MB.
     pub fn megabytes(self) -> u32 {
         self.0
+    }
+}
+
+/// What a function's `/tmp` holds: 512 to 10240 MB. Default 512.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EphemeralStorage(u32);
+
+/// Not a size of `/tmp`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an ephemeral storage of {0} MB is not between 512 and 10240")]
+pub struct InvalidEphemeralStorage(pub u64);
+
+impl TryFrom<u64> for EphemeralStorage {
+    type Error = InvalidEphemeralStorage;
+
+    fn try_from(megabytes: u64) -> Result<Self, InvalidEphemeralStorage> {
+        match u32::try_from(megabytes) {
+            Ok(size) if EPHEMERAL_STORAGE_MB.contains(&size) => Ok(Self(size)),
+            _ => Err(InvalidEphemeralStorage(megabytes)),
+        }
+    }
+}
+
+impl Default for EphemeralStorage {
+    fn default() -> Self {
+        Self(512)
+    }
+}
+
+impl EphemeralStorage {
+    /// In MB.
+    pub fn megabytes(self) -> u32 {
+        self.0
+    }
+
+    /// In bytes.
+    pub fn bytes(self) -> u64 {
+        u64::from(self.0) * 1024 * 1024
     }
 }
 
@@ -297,6 +423,21 @@ mod tests {
     }
 
     #[test]
+    fn layers_are_at_most_five_packages() {
+        let layer = |location| Code {
+            location,
+            revision: "1".into(),
+        };
+        let folders = |count| vec![layer(CodeLocation::Folder("/srv/a".into())); count];
+        assert!(Layers::try_from(folders(0)).unwrap().is_empty());
+        assert_eq!(Layers::try_from(folders(5)).unwrap().in_order().len(), 5);
+        assert_eq!(Layers::try_from(folders(6)), Err(LayersRefusal::TooMany(6)));
+        let file = PathBuf::from("/srv/run");
+        let refused = Layers::try_from(vec![layer(CodeLocation::Executable(file.clone()))]);
+        assert_eq!(refused, Err(LayersRefusal::NoPackage(file)));
+    }
+
+    #[test]
     fn ranges() {
         assert!(FunctionTimeout::try_from(Duration::from_secs(900)).is_ok());
         for bad in [Duration::ZERO, Duration::from_secs(901), Duration::from_millis(1500)] {
@@ -304,5 +445,7 @@ mod tests {
         }
         assert!(FunctionMemory::try_from(128).is_ok() && FunctionMemory::try_from(10_240).is_ok());
         assert!(FunctionMemory::try_from(127).is_err() && FunctionMemory::try_from(10_241).is_err());
+        assert!(EphemeralStorage::try_from(512).is_ok() && EphemeralStorage::try_from(10_240).is_ok());
+        assert!(EphemeralStorage::try_from(511).is_err() && EphemeralStorage::try_from(10_241).is_err());
     }
 }

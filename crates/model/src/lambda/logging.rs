@@ -65,6 +65,17 @@ pub enum SystemLogLevel {
     Warn,
 }
 
+impl SystemLogLevel {
+    /// As AWS writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+        }
+    }
+}
+
 /// A log group's name: 1 to 512 of letters, digits and `.-_/#`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LogGroupName(Arc<str>);

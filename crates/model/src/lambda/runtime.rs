@@ -13,6 +13,12 @@ pub enum Runtime {
     Python(PythonVersion),
     /// `nodejs*`.
     Nodejs(NodejsVersion),
+    /// `java*`.
+    Java(JavaVersion),
+    /// `ruby*`.
+    Ruby(RubyVersion),
+    /// `dotnet*`.
+    Dotnet(DotnetVersion),
 }
 
 /// A minor version of Python 3 that has a runtime identifier.
@@ -37,6 +43,47 @@ impl NodejsVersion {
     }
 }
 
+/// A feature version of Java that has a runtime identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JavaVersion(u8);
+
+impl JavaVersion {
+    /// 21 for `java21`, 8 for `java8.al2`.
+    pub fn feature(self) -> u8 {
+        self.0
+    }
+}
+
+/// A version of Ruby that has a runtime identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RubyVersion {
+    major: u8,
+    minor: u8,
+}
+
+impl RubyVersion {
+    /// 3 for `ruby3.4`.
+    pub fn major(self) -> u8 {
+        self.major
+    }
+
+    /// 4 for `ruby3.4`.
+    pub fn minor(self) -> u8 {
+        self.minor
+    }
+}
+
+/// A major version of .NET that has a runtime identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DotnetVersion(u8);
+
+impl DotnetVersion {
+    /// 8 for `dotnet8`.
+    pub fn major(self) -> u8 {
+        self.0
+    }
+}
+
 /// Every identifier of the API model that AWS still accepts, with what it means here.
 const KNOWN: &[(&str, Runtime)] = &[
     ("provided.al2023", Runtime::ProvidedAl2023),
@@ -55,6 +102,18 @@ const KNOWN: &[(&str, Runtime)] = &[
     ("nodejs22.x", Runtime::Nodejs(NodejsVersion(22))),
     ("nodejs24.x", Runtime::Nodejs(NodejsVersion(24))),
     ("nodejs26.x", Runtime::Nodejs(NodejsVersion(26))),
+    ("java8.al2", Runtime::Java(JavaVersion(8))),
+    ("java11", Runtime::Java(JavaVersion(11))),
+    ("java17", Runtime::Java(JavaVersion(17))),
+    ("java21", Runtime::Java(JavaVersion(21))),
+    ("java25", Runtime::Java(JavaVersion(25))),
+    ("ruby3.2", Runtime::Ruby(RubyVersion { major: 3, minor: 2 })),
+    ("ruby3.3", Runtime::Ruby(RubyVersion { major: 3, minor: 3 })),
+    ("ruby3.4", Runtime::Ruby(RubyVersion { major: 3, minor: 4 })),
+    ("ruby4.0", Runtime::Ruby(RubyVersion { major: 4, minor: 0 })),
+    ("dotnet6", Runtime::Dotnet(DotnetVersion(6))),
+    ("dotnet8", Runtime::Dotnet(DotnetVersion(8))),
+    ("dotnet10", Runtime::Dotnet(DotnetVersion(10))),
 ];
 
 /// Why a runtime identifier is refused.
@@ -75,8 +134,9 @@ impl TryFrom<&str> for Runtime {
         if let Some((_, runtime)) = KNOWN.iter().find(|(identifier, _)| *identifier == text) {
             return Ok(*runtime);
         }
-        let not_built = ["java", "ruby", "dotnet"].iter().any(|name| text.starts_with(name));
-        Err(if not_built {
+        // Of the API model, and no recording shows how they differ from those that are run.
+        let not_built = ["java8.al2023", "java11.al2023", "java17.al2023"];
+        Err(if not_built.contains(&text) {
             RuntimeRefusal::NotBuilt(text.to_owned())
         } else {
             RuntimeRefusal::Unknown(text.to_owned())
@@ -98,7 +158,7 @@ impl Runtime {
     pub fn is_managed(self) -> bool {
         match self {
             Self::ProvidedAl2023 | Self::ProvidedAl2 => false,
-            Self::Python(_) | Self::Nodejs(_) => true,
+            Self::Python(_) | Self::Nodejs(_) | Self::Java(_) | Self::Ruby(_) | Self::Dotnet(_) => true,
         }
     }
 
@@ -126,15 +186,28 @@ mod tests {
         }
         assert!(matches!(Runtime::try_from("python3.12"), Ok(Runtime::Python(version)) if version.minor() == 12));
         assert!(matches!(Runtime::try_from("nodejs22.x"), Ok(Runtime::Nodejs(version)) if version.major() == 22));
+        assert!(matches!(Runtime::try_from("java21"), Ok(Runtime::Java(version)) if version.feature() == 21));
+        assert!(matches!(Runtime::try_from("ruby3.4"), Ok(Runtime::Ruby(it)) if (it.major(), it.minor()) == (3, 4)));
+        assert!(matches!(Runtime::try_from("dotnet8"), Ok(Runtime::Dotnet(version)) if version.major() == 8));
     }
 
     #[test]
     fn what_cannot_be_run_is_refused_and_says_what_can() {
         assert_eq!(
-            Runtime::try_from("java21"),
-            Err(RuntimeRefusal::NotBuilt("java21".into()))
+            Runtime::try_from("java17.al2023"),
+            Err(RuntimeRefusal::NotBuilt("java17.al2023".into()))
         );
-        for unknown in ["cobol", "python2.7", "python3.7", "nodejs22", "nodejs14.x", "go1.x", ""] {
+        for unknown in [
+            "cobol",
+            "python2.7",
+            "python3.7",
+            "nodejs22",
+            "nodejs14.x",
+            "go1.x",
+            "java8",
+            "ruby2.7",
+            "",
+        ] {
             let refusal = Runtime::try_from(unknown);
             assert_eq!(refusal, Err(RuntimeRefusal::Unknown(unknown.into())));
             assert!(refusal.is_err_and(|it| it.to_string().contains("python3.12")));

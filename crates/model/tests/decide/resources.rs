@@ -1,158 +1,19 @@
-//! Decisions that need several resources: batches of commands against a state.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! Load balancers, listeners, rules, certificates and target groups with functions.
 
-use model::command::function::CreateFunction;
+use crate::support::*;
 use model::command::listener::{CreateListener, ModifyListener};
-use model::command::load_balancer::CreateLoadBalancer;
-use model::command::rule::CreateRule;
-use model::command::target_group::CreateTargetGroup;
-use model::elb::action::redirect::{Redirect, RedirectParts, RedirectStatus};
-use model::elb::action::{Actions, Answer, ContentType, FixedResponse, Forward, WeightedTargetGroup};
-use model::elb::certificate::{Certificate, CertificateKey};
-use model::elb::condition::pattern::PathPattern;
-use model::elb::condition::{Alternatives, Condition, Conditions};
-use model::elb::listener::{ListenerAttributes, ListenerProtocol, Tls};
-use model::elb::load_balancer::{LoadBalancerAttributes, Scheme};
-use model::elb::name::{LoadBalancerName, TargetGroupName};
-use model::elb::rule::RulePriority;
-use model::elb::security_policy::{self, SecurityPolicy};
+use model::elb::action::Actions;
+use model::elb::health_check::HealthCheck;
+use model::elb::listener::{ListenerAttributes, ListenerProtocol};
+use model::elb::load_balancer::LoadBalancerAttributes;
 use model::elb::target_group::TargetKind;
-use model::elb::transform::Transforms;
-use model::lambda::function::{
-    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
-};
-use model::lambda::logging::Logging;
-use model::lambda::runtime::Runtime;
 use model::refusal::{
     ActionRefusal, CertificateRefusal, ListenerRefusal, LoadBalancerRefusal, RuleRefusal, TargetGroupRefusal,
 };
-use model::{
-    AccountId, CertificateArn, Command, Context, FunctionArn, ListenerArn, LoadBalancerArn, Owner, Refusal, Region,
-    ResourceId, RuleArn, Scope, Secret, State, TargetGroupArn, Timestamp, decide,
-};
-use std::path::PathBuf;
-
-fn scope() -> Scope {
-    Scope {
-        region: Region::try_from("us-east-1").unwrap(),
-        account: AccountId::try_from("000000000000").unwrap(),
-    }
-}
-
-fn load_balancer(name: &str) -> LoadBalancerArn {
-    LoadBalancerArn::new(&scope(), name, ResourceId(1))
-}
-
-fn listener(name: &str, port: u16) -> ListenerArn {
-    ListenerArn::new(&load_balancer(name), ResourceId(port.into()))
-}
-
-fn rule(name: &str, port: u16, number: u64) -> RuleArn {
-    RuleArn::new(&listener(name, port), ResourceId(number))
-}
-
-fn group(name: &str) -> TargetGroupArn {
-    TargetGroupArn::new(&scope(), name, ResourceId(2))
-}
-
-fn function(name: &str) -> FunctionArn {
-    FunctionArn::new(&scope(), name)
-}
-
-fn certificate() -> CertificateArn {
-    CertificateArn::new(&scope(), 7)
-}
-
-fn priority(number: i64) -> RulePriority {
-    RulePriority::try_from(number).unwrap()
-}
-
-fn fixed() -> Actions {
-    Actions {
-        answer: Answer::FixedResponse(FixedResponse::new(200, ContentType::TextPlain, "").unwrap()),
-    }
-}
-
-fn to_group(name: &str) -> Actions {
-    let weighted = WeightedTargetGroup {
-        target_group: group(name),
-        weight: 1,
-    };
-    Actions {
-        answer: Answer::Forward(Forward::new(vec![weighted], None).unwrap()),
-    }
-}
-
-fn to_protocol(protocol: &str) -> Actions {
-    let parts = RedirectParts {
-        protocol: Some(protocol),
-        host: Some("other.example"),
-        ..RedirectParts::default()
-    };
-    Actions {
-        answer: Answer::Redirect(Redirect::new(RedirectStatus::Found, &parts).unwrap()),
-    }
-}
-
-fn https() -> ListenerProtocol {
-    ListenerProtocol::Https(Tls {
-        default_certificate: certificate(),
-        certificates: vec![],
-        policy: SecurityPolicy::named(security_policy::DEFAULT).unwrap(),
-    })
-}
-
-fn create_load_balancer(name: &str, attributes: LoadBalancerAttributes) -> Command {
-    Command::CreateLoadBalancer(CreateLoadBalancer {
-        arn: load_balancer(name),
-        name: LoadBalancerName::try_from(name).unwrap(),
-        scheme: Scheme::InternetFacing,
-        dns_name: format!("{name}.localhost"),
-        attributes,
-        owner: Owner::Manifest,
-    })
-}
-
-fn create_listener(name: &str, port: u16, protocol: ListenerProtocol, default_actions: Actions) -> Command {
-    Command::CreateListener(CreateListener {
-        arn: listener(name, port),
-        default_rule: rule(name, port, 0),
-        load_balancer: load_balancer(name),
-        port,
-        protocol,
-        default_actions,
-        attributes: ListenerAttributes::default(),
-        owner: Owner::Manifest,
-    })
-}
-
-fn create_rule(name: &str, port: u16, number: u64, at: i64, actions: Actions) -> Command {
-    let path = PathPattern::try_from("/x").unwrap();
-    Command::CreateRule(CreateRule {
-        arn: rule(name, port, number),
-        listener: listener(name, port),
-        priority: priority(at),
-        conditions: Conditions::new(vec![Condition::PathPattern(Alternatives::Values(vec![path]))]).unwrap(),
-        transforms: Transforms::default(),
-        actions,
-        owner: Owner::Manifest,
-    })
-}
-
-fn create_group(name: &str) -> Command {
-    Command::CreateTargetGroup(CreateTargetGroup {
-        arn: group(name),
-        name: TargetGroupName::try_from(name).unwrap(),
-        multi_value_headers: false,
-        health_check: model::elb::health_check::HealthCheck::of_lambda(),
-        owner: Owner::Manifest,
-    })
-}
+use model::{Command, ListenerArn, Owner, Refusal, ResourceId, RuleArn, State};
 
 #[test]
 fn a_health_check_changes_nothing_else() {
-    use model::elb::health_check::HealthCheck;
-    use model::elb::target_group::TargetKind;
     let mut state = shop();
     let health_check = HealthCheck {
         enabled: true,
@@ -165,7 +26,9 @@ fn a_health_check_changes_nothing_else() {
     let before = state.target_group(&group("orders")).unwrap().clone();
     apply(&mut state, &set("orders")).unwrap();
     let after = state.target_group(&group("orders")).unwrap();
-    let (TargetKind::Lambda(before), TargetKind::Lambda(after)) = (&before.targets, &after.targets);
+    let (TargetKind::Lambda(before), TargetKind::Lambda(after)) = (&before.targets, &after.targets) else {
+        panic!("both are groups with functions");
+    };
     assert_eq!(after.health_check, health_check);
     assert_eq!(
         (&after.function, after.multi_value_headers),
@@ -175,67 +38,6 @@ fn a_health_check_changes_nothing_else() {
         apply(&mut state, &set("nobody")),
         Err(Refusal::TargetGroup(TargetGroupRefusal::NoSuchTargetGroup(_)))
     ));
-}
-
-fn create_function(name: &str) -> Command {
-    Command::CreateFunction(CreateFunction {
-        arn: function(name),
-        name: FunctionName::try_from(name).unwrap(),
-        configuration: FunctionConfiguration {
-            runtime: Runtime::ProvidedAl2023,
-            handler: String::new(),
-            timeout: FunctionTimeout::default(),
-            memory: FunctionMemory::default(),
-            environment: Environment::default(),
-            concurrency: None,
-            logging: Logging::default(),
-        },
-        code: Code {
-            location: CodeLocation::Folder(PathBuf::from("/code")),
-            revision: "1".into(),
-        },
-        owner: Owner::Manifest,
-    })
-}
-
-fn import_certificate() -> Command {
-    Command::ImportCertificate(Certificate {
-        arn: certificate(),
-        names: vec!["a.localhost".to_owned()],
-        key: CertificateKey::Ecdsa(256),
-        not_before: Timestamp(0),
-        not_after: Timestamp(1),
-        chain_pem: "".into(),
-        private_key_pem: Secret::new("".into()),
-        owner: Owner::Manifest,
-    })
-}
-
-fn apply(state: &mut State, command: &Command) -> Result<(), Refusal> {
-    let commit = decide(state, command, &Context::default())?;
-    commit.changes.iter().for_each(|change| state.apply(change));
-    Ok(())
-}
-
-/// A load balancer `shop` with an HTTP listener on 80 and an HTTPS listener on 443, and two target groups.
-fn shop() -> State {
-    let mut state = State::default();
-    for command in [
-        import_certificate(),
-        create_load_balancer("shop", LoadBalancerAttributes::default()),
-        create_listener("shop", 80, ListenerProtocol::Http, fixed()),
-        create_listener("shop", 443, https(), fixed()),
-        create_group("orders"),
-        create_group("users"),
-    ] {
-        apply(&mut state, &command).unwrap();
-    }
-    state
-}
-
-#[track_caller]
-fn refused(state: &State, command: &Command, refusal: impl Into<Refusal>) {
-    assert_eq!(decide(state, command, &Context::default()), Err(refusal.into()));
 }
 
 // ALB-A-012: a redirect from HTTPS to HTTP is rejected
@@ -305,6 +107,7 @@ fn deletion_protection_protects() {
     apply(&mut state, &delete).unwrap();
 }
 
+// ALB-R-030: a target group of one load balancer cannot be used by another
 #[test]
 fn a_target_group_belongs_to_one_load_balancer() {
     let mut state = shop();
@@ -315,7 +118,11 @@ fn a_target_group_belongs_to_one_load_balancer() {
     )
     .unwrap();
     let second = create_listener("other", 80, ListenerProtocol::Http, to_group("orders"));
-    refused(&state, &second, ActionRefusal::TargetGroupOfAnother(group("orders")));
+    let refusal = ActionRefusal::TargetGroupOfAnother {
+        target_group: group("orders"),
+        holder: load_balancer("shop"),
+    };
+    refused(&state, &second, refusal);
     refused(
         &state,
         &Command::DeleteTargetGroup(group("orders")),
@@ -447,7 +254,9 @@ fn a_lambda_target_group_takes_one_function() {
     apply(&mut state, &deregister("b")).unwrap();
     apply(&mut state, &deregister("a")).unwrap();
     apply(&mut state, &register("b")).unwrap();
-    let TargetKind::Lambda(lambda) = &state.target_group(&group("orders")).unwrap().targets;
+    let TargetKind::Lambda(lambda) = &state.target_group(&group("orders")).unwrap().targets else {
+        panic!("a group with a function");
+    };
     assert_eq!(lambda.function, Some(function("b")));
 }
 
@@ -479,4 +288,21 @@ fn listing_by_prefix_keeps_load_balancers_apart() {
     assert_eq!(state.listeners_of(&load_balancer("shop2")).count(), 1);
     assert_eq!(state.rules_of(&listener("shop", 80)).count(), 0);
     assert_eq!(state.rules_of(&listener("shop2", 80)).count(), 1);
+}
+
+#[test]
+fn logs_need_a_bucket() {
+    let mut attributes = LoadBalancerAttributes::default();
+    attributes.set("access_logs.s3.enabled", "true").unwrap();
+    let refusal = LoadBalancerRefusal::Attributes(attributes.check().unwrap_err());
+    refused(
+        &State::default(),
+        &create_load_balancer("other", attributes.clone()),
+        refusal.clone(),
+    );
+    let mut state = shop();
+    let set = |attributes| Command::SetLoadBalancerAttributes(load_balancer("shop"), attributes);
+    refused(&state, &set(attributes.clone()), refusal);
+    attributes.set("access_logs.s3.bucket", "logs").unwrap();
+    apply(&mut state, &set(attributes)).unwrap();
 }

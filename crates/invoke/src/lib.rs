@@ -1,15 +1,25 @@
-//! The contract to call a function: whoever has a request for a function knows this page, and nothing of how functions
-//! run.
+//! The contracts between those who call functions, those who run them, and the platform that functions call: whoever has a
+//! request for a function knows this page, and nothing of how functions run.
 //!
 //! It is local to a traffic core: futures are `!Send`, and an invocation is started on the core that holds the client's
 //! request. `functions` implements [`Invoker`]; `proxy` and, later, the Invoke API use it.
 #![forbid(unsafe_code)]
+
+mod door;
+mod event;
+mod request_id;
+mod stream;
 
 use bytes::Bytes;
 use model::FunctionArn;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+
+pub use door::{Door, DoorCredentials, Doorkeeper, NoDoor};
+pub use event::{EVENT_PAYLOAD_BYTES_MAX, Event, EventRefusal};
+pub use request_id::{InvalidRequestId, RequestId};
+pub use stream::{AnswerStream, EndSender, Piece, PieceSender, StreamEnd, StreamError, Streaming};
 
 /// A future that stays on its core.
 pub type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -25,14 +35,18 @@ pub trait Invoker {
 /// One invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
-    /// The function as invoked.
+    /// The function as invoked: the function itself, a version or an alias.
     pub function: FunctionArn,
+    /// The version that runs, where it is chosen already; `None`: the one that `function` means.
+    pub version: Option<FunctionArn>,
     /// The event, a JSON document.
     pub payload: Bytes,
     /// The `X-Amzn-Trace-Id` of the request, handed to the runtime as `Lambda-Runtime-Trace-Id`.
     pub trace_id: Option<String>,
     /// The decoded JSON of `X-Amz-Client-Context`. A load balancer sends none.
     pub client_context: Option<String>,
+    /// The id it is to have, where the event tells it already; `None`: a fresh one.
+    pub request_id: Option<RequestId>,
     /// Is the end of the log wanted? Then the caller is answered when the log of the invocation is complete.
     pub log_tail: bool,
 }
@@ -42,11 +56,18 @@ impl Invocation {
     pub fn new(function: FunctionArn, payload: Bytes, trace_id: Option<String>) -> Self {
         Self {
             function,
+            version: None,
             payload,
             trace_id,
             client_context: None,
+            request_id: None,
             log_tail: false,
         }
+    }
+
+    /// What runs: the version that was chosen, or what was invoked.
+    pub fn runs(&self) -> &FunctionArn {
+        self.version.as_ref().unwrap_or(&self.function)
     }
 }
 
@@ -85,6 +106,8 @@ pub enum InvokeOutcome {
 pub enum InvokeRefusal {
     /// No such function.
     NotFound,
+    /// The function's policy does not let the caller invoke it.
+    AccessDenied,
     /// Its concurrency, or the host's, is used up and the queue is full.
     Throttled,
     /// The event is over 6 MB.
@@ -103,6 +126,7 @@ impl fmt::Display for InvokeRefusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::NotFound => "the function does not exist",
+            Self::AccessDenied => "the policy of the function does not allow it; `aws lambda add-permission` does",
             Self::Throttled => "the function is throttled",
             Self::RequestTooLarge => "the event is over 6 MB",
             Self::ClientContext => "the client context cannot be handed to a runtime",

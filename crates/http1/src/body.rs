@@ -1,4 +1,4 @@
-//! Cuts a request body out of the bytes that follow a head. Streams: nothing is kept but the state, and the answer does
+//! Cuts a body out of the bytes that follow a head. Streams: nothing is kept but the state, and the answer does
 //! not depend on how the bytes arrive.
 //!
 //! Strict where `head` is tolerant: a chunk that can be read in two ways is an error, because nothing after it could be
@@ -10,6 +10,7 @@ use std::ops::Range;
 use memchr::memchr;
 
 use crate::framing::Framing;
+use crate::response_framing::ResponseFraming;
 use crate::token::trim_ows;
 
 /// Most bytes that all chunk-size lines of one body may spend on anything but digits and line ends. Without a bound over
@@ -22,7 +23,8 @@ pub const TRAILER_BYTES_MAX: u32 = 16_384;
 /// Hexadecimal digits of a 64-bit chunk size.
 const SIZE_DIGITS_MAX: u8 = 16;
 
-/// Why a body cannot be read on. The answer is 400 and the connection closes. Source: ALB 4.9.
+/// Why a body cannot be read on. To a request the answer is 400; of a response, the rest cannot be relayed. The connection
+/// closes. Source: ALB 4.9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// A chunk size that is not hexadecimal, or none at all.
@@ -55,7 +57,7 @@ pub struct Decoded {
     pub consumed: usize,
     /// Where the data lies in the input; may be empty.
     pub data: Range<usize>,
-    /// The body is complete. What follows `consumed` belongs to the next request.
+    /// The body is complete. What follows `consumed` belongs to the next message.
     pub done: bool,
 }
 
@@ -74,6 +76,8 @@ pub struct BodyDecoder {
 enum State {
     /// So many bytes of a `Content-Length` are still to come; never 0.
     Length(u64),
+    /// All that comes is data.
+    UntilClose,
     Size {
         size: u64,
         digits: u8,
@@ -105,11 +109,26 @@ impl BodyDecoder {
     /// For a body framed like this. Trailers are dropped.
     #[must_use]
     pub fn new(framing: Framing) -> Self {
-        let state = match framing {
+        Self::from(match framing {
             Framing::None | Framing::Length(0) => State::Done,
             Framing::Length(length) => State::Length(length),
             Framing::Chunked => State::Size { size: 0, digits: 0 },
-        };
+        })
+    }
+
+    /// For the body of a response. One that lasts until the connection closes is never done: the close ends it, and was
+    /// asked for, unlike a close while any other body is not done. Trailers are dropped.
+    #[must_use]
+    pub fn new_response(framing: ResponseFraming) -> Self {
+        match framing {
+            ResponseFraming::None => Self::new(Framing::None),
+            ResponseFraming::Length(length) => Self::new(Framing::Length(length)),
+            ResponseFraming::Chunked => Self::new(Framing::Chunked),
+            ResponseFraming::UntilClose => Self::from(State::UntilClose),
+        }
+    }
+
+    fn from(state: State) -> Self {
         Self {
             state,
             overhead_bytes: 0,
@@ -140,6 +159,12 @@ impl BodyDecoder {
         })
     }
 
+    /// The end of the connection ends this body. If this is `false` and the body is not done, the end came too early.
+    #[must_use]
+    pub fn ends_with_close(&self) -> bool {
+        self.state == State::UntilClose
+    }
+
     /// The body is complete.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -159,6 +184,13 @@ impl BodyDecoder {
                 State::Done => break,
                 State::Failed(error) => return Err(error),
                 State::Length(left) | State::Data(left) => return Ok(self.take_data(left, at, input.len())),
+                State::UntilClose => {
+                    return Ok(Decoded {
+                        consumed: input.len(),
+                        data: at..input.len(),
+                        done: false,
+                    });
+                }
                 _ => match self.step(byte) {
                     Ok(next) => self.state = next,
                     Err(error) => {
@@ -225,7 +257,9 @@ impl BodyDecoder {
             State::TrailerLf => self.take_trailer(byte).map(|()| State::TrailerStart),
             State::EndLf => Ok(State::Done),
             // `decode` takes no single byte in these states.
-            state @ (State::Length(_) | State::Data(_) | State::Done | State::Failed(_)) => Ok(state),
+            state @ (State::Length(_) | State::UntilClose | State::Data(_) | State::Done | State::Failed(_)) => {
+                Ok(state)
+            }
         }
     }
 

@@ -4,8 +4,9 @@
 //! wider than the library, the specification holds. HTTP/2 requests are not classified. What is *served* is decided by
 //! [`crate::framing`]; this module only judges. Source: ALB 4.9.
 
+use crate::field::mark;
 use crate::framing::{Coding, codings, content_length};
-use crate::head::{RequestHead, Version, mark};
+use crate::head::{RequestHead, Version};
 use crate::known_name::KnownName;
 
 /// How far a request is from being understood by everybody in the same way.

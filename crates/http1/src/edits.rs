@@ -3,11 +3,17 @@
 //! What is not changed keeps its name, case, order and spelling. What belongs to the connection ends here, and framing
 //! is always written anew from our own reading. Source: ALB 4.6.
 
-use crate::framing::Framing;
-use crate::head::{Field, RequestHead, mark};
+mod own;
+
+pub(crate) use own::check_own_field;
+pub use own::{OwnLines, OwnName};
+
+use crate::field::{Field, mark};
+use crate::framing::{Framing, websocket};
+use crate::head::RequestHead;
 use crate::known_name::KnownName;
-use crate::similarity::resembles;
-use crate::token::{FieldError, Span, check_name, check_value, is_bad, plain_prefix, write_decimal};
+use crate::token::{FieldError, Span, check_value, is_bad, write_decimal};
+use own::OwnFields;
 
 /// Changes to the fields of one head. Reused from request to request.
 #[derive(Clone, Debug, Default)]
@@ -18,38 +24,6 @@ pub struct Edits {
     values: Vec<u8>,
     /// Ascending by index, at most one for each index.
     changes: Vec<(usize, Change)>,
-}
-
-/// Fields of ours, kept as the lines they will be, so that writing them is one copy.
-#[derive(Clone, Debug, Default)]
-struct OwnFields {
-    lines: Vec<u8>,
-    fields: Vec<(Span, Span)>,
-}
-
-impl OwnFields {
-    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), FieldError> {
-        check_own_field(name, value)?;
-        let start = self.lines.len();
-        write_field(&mut self.lines, name, value);
-        let value_end = self.lines.len() - 2;
-        self.fields.push((
-            Span::new(start, start + name.len()),
-            Span::new(value_end - value.len(), value_end),
-        ));
-        Ok(())
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.fields
-            .iter()
-            .map(|(name, value)| (name.of(&self.lines), value.of(&self.lines)))
-    }
-
-    fn clear(&mut self) {
-        self.lines.clear();
-        self.fields.clear();
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +40,7 @@ impl Edits {
     }
 
     /// Forgets all changes and keeps the room.
+    #[inline]
     pub fn clear(&mut self) {
         self.prepended.clear();
         self.appended.clear();
@@ -79,7 +54,47 @@ impl Edits {
     ///
     /// [`FieldError`] if the field cannot stand in a head, or is one that only the codec writes.
     pub fn prepend(&mut self, name: &[u8], value: &[u8]) -> Result<(), FieldError> {
-        self.prepended.add(name, value)
+        self.prepend_with(OwnName::new(name)?, |out| {
+            out.extend_from_slice(value);
+            true
+        })
+    }
+
+    /// As [`Edits::prepend`], with a value that `write` appends to what it is given, so that a value that is put together is
+    /// written once. The field is left out, whatever was written, when it answers `false`.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldError::Value`] if the value holds CR, LF or NUL.
+    #[inline]
+    pub fn prepend_with(
+        &mut self,
+        name: OwnName<'_>,
+        write: impl FnOnce(&mut Vec<u8>) -> bool,
+    ) -> Result<(), FieldError> {
+        self.prepended.add(name, write)
+    }
+
+    /// As [`Edits::prepend_with`], where only `theirs` is not of our own making: that alone is looked at, where it comes from,
+    /// because what has just been written is slow to be read. With an error nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldError::Value`] if `theirs` holds CR, LF or NUL.
+    #[inline]
+    pub fn prepend_composed(
+        &mut self,
+        name: OwnName<'_>,
+        theirs: &[u8],
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), FieldError> {
+        self.prepended.add_composed(name, theirs, write)
+    }
+
+    /// As [`Edits::prepend`] with each of these.
+    #[inline]
+    pub fn prepend_lines(&mut self, lines: &OwnLines) {
+        self.prepended.extend(&lines.0);
     }
 
     /// Adds a field behind those of the client.
@@ -88,10 +103,14 @@ impl Edits {
     ///
     /// As [`Edits::prepend`].
     pub fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), FieldError> {
-        self.appended.add(name, value)
+        self.appended.add(OwnName::new(name)?, |out| {
+            out.extend_from_slice(value);
+            true
+        })
     }
 
     /// Leaves out the field of this index. The last word on an index counts; ascending indexes are cheapest.
+    #[inline]
     pub fn drop_field(&mut self, index: usize) {
         self.change(index, Change::Drop);
     }
@@ -109,31 +128,21 @@ impl Edits {
         Ok(())
     }
 
+    #[inline]
     fn change(&mut self, index: usize, change: Change) {
-        // Changes mostly come in the order of the fields, so this is mostly a push.
+        // Changes mostly come in the order of the fields.
+        match self.changes.last() {
+            Some((last, _)) if *last >= index => self.change_earlier(index, change),
+            _ => self.changes.push((index, change)),
+        }
+    }
+
+    fn change_earlier(&mut self, index: usize, change: Change) {
         match self.changes.binary_search_by_key(&index, |(index, _)| *index) {
             Ok(at) => self.changes[at].1 = change,
             Err(at) => self.changes.insert(at, (index, change)),
         }
     }
-}
-
-/// May this be written as a field of ours? Connection and framing fields, and what resembles them, are for the codec only.
-pub(crate) fn check_own_field(name: &[u8], value: &[u8]) -> Result<(), FieldError> {
-    let plain = !name.is_empty() && plain_prefix(name) == name.len();
-    let known = if plain {
-        KnownName::of_plain(name)
-    } else {
-        KnownName::Other
-    };
-    if !plain {
-        check_name(name)?;
-    }
-    check_value(value)?;
-    let ours = known.is_hop_by_hop()
-        || known == KnownName::ContentLength
-        || (known == KnownName::Other && resembles(name).is_some());
-    if ours { Err(FieldError::Framing) } else { Ok(()) }
 }
 
 /// What becomes of one field of the client.
@@ -179,20 +188,27 @@ impl<'a> Iterator for Walk<'a> {
             _ => None,
         };
         self.index += 1;
-        // A name with CR or NUL and an empty name cannot be written as a line of their own, and what resembles framing
-        // could be read as framing by somebody. DESYNC asks for bad headers to be removed, so a value with CR or NUL
-        // takes its field with it.
-        const NEVER: u16 = mark::NAME_BAD | mark::NAME_EMPTY | mark::LIKE_TE | mark::LIKE_CL;
-        const REWRITE: u16 = mark::BARE_LF | mark::CONTINUATION | mark::NO_COLON | mark::NAME_ODD;
-        let fate = match change {
-            Some(Change::Drop) => Fate::Gone,
-            _ if field.has(NEVER) || field.known().is_hop_by_hop() => Fate::Gone,
-            Some(Change::Replace(value)) => Fate::Written(value.of(&self.edits.values)),
-            None if field.has(mark::VALUE_BAD) => Fate::Gone,
-            None if field.has(REWRITE) => Fate::Written(field.value(self.bytes)),
-            None => Fate::Verbatim,
-        };
-        Some((field, fate))
+        Some((field, Fate::of(field, change, self.bytes, self.edits)))
+    }
+}
+
+// A name with CR or NUL and an empty name cannot be written as a line of their own, and what resembles framing
+// could be read as framing by somebody. DESYNC asks for bad headers to be removed, so a value with CR or NUL
+// takes its field with it.
+const NEVER: u16 = mark::NAME_BAD | mark::NAME_EMPTY | mark::LIKE_TE | mark::LIKE_CL;
+const REWRITE: u16 = mark::BARE_LF | mark::CONTINUATION | mark::NO_COLON | mark::NAME_ODD;
+
+impl<'a> Fate<'a> {
+    #[inline]
+    fn of(field: &Field, change: Option<Change>, bytes: &'a [u8], edits: &'a Edits) -> Self {
+        match change {
+            Some(Change::Drop) => Self::Gone,
+            _ if field.has(NEVER) || field.known().is_hop_by_hop() => Self::Gone,
+            Some(Change::Replace(value)) => Self::Written(value.of(&edits.values)),
+            None if field.has(mark::VALUE_BAD) => Self::Gone,
+            None if field.has(REWRITE) => Self::Written(field.value(bytes)),
+            None => Self::Verbatim,
+        }
     }
 }
 
@@ -218,7 +234,7 @@ pub enum TargetConnection {
     KeepAlive,
     /// `Connection: close`.
     Close,
-    /// `Connection: Upgrade` and the client's `Upgrade` value: a WebSocket. Source: ALB 4.8.
+    /// `Connection: Upgrade` and `Upgrade: websocket`, if the client asked for that. Source: ALB 4.6, 4.8.
     Upgrade,
 }
 
@@ -247,7 +263,8 @@ pub enum WriteError {
 /// Appends the head of an HTTP/1.1 request to `out`.
 ///
 /// Fields that were not changed are copied as received; a continuation line and a line without a colon come out as
-/// fields of their own. The framing field stands where the client had its own, otherwise at the end.
+/// fields of their own. The framing field stands where the client had its own, otherwise at the end, but always before a line
+/// that a target might not be able to read.
 ///
 /// # Errors
 ///
@@ -261,10 +278,13 @@ pub fn write_request(
 ) -> Result<(), WriteError> {
     let method = head.method(bytes);
     let target = forward.target.unwrap_or_else(|| head.target(bytes));
-    if method.is_empty() || method.iter().any(|&b| is_bad(b) || b == b' ') {
+    // What the tokenizer has found to be in order is not looked at again.
+    let odd = |marks| head.fields.has(marks);
+    if method.is_empty() || (odd(mark::METHOD_ODD) && method.iter().any(|&b| is_bad(b) || b == b' ')) {
         return Err(WriteError::Method);
     }
-    if target.is_empty() || check_value(target).is_err() {
+    let unchecked = forward.target.is_some() || odd(mark::TARGET_BAD);
+    if target.is_empty() || (unchecked && check_value(target).is_err()) {
         return Err(WriteError::Target);
     }
     out.reserve(bytes.len() + edits.prepended.lines.len() + edits.appended.lines.len() + 64);
@@ -274,7 +294,7 @@ pub fn write_request(
     out.extend_from_slice(&edits.prepended.lines);
     let framed = write_received(head, bytes, forward.framing, edits, out);
     out.extend_from_slice(&edits.appended.lines);
-    if !framed {
+    if !framed && forward.framing != Framing::None {
         write_framing(out, None, forward.framing);
     }
     write_connection(head, bytes, forward.connection, out);
@@ -282,39 +302,66 @@ pub fn write_request(
     Ok(())
 }
 
+/// A line with one of these ends the head for some parsers (Python's `email` is one): they drop what follows, and would take
+/// the body for the next request if the framing field was among that.
+const ENDS_A_HEAD: u16 = mark::NAME_ODD | mark::CONTINUATION | mark::NO_COLON;
+
+/// Marks and names of fields that do not go on as they are.
+const SPECIAL: u16 = NEVER | REWRITE | mark::VALUE_BAD;
+const SPECIAL_NAMES: u32 = KnownName::HOP_BY_HOP | KnownName::ContentLength.bit();
+
 /// Writes the client's fields. Says whether the framing field found its place among them.
+///
+/// Lines follow each other directly, so those that go on as they are are copied together, up to the next one that does not.
 fn write_received(head: &RequestHead, bytes: &[u8], framing: Framing, edits: &Edits, out: &mut Vec<u8>) -> bool {
     let framing_name = match framing {
         Framing::None => None,
         Framing::Length(_) => Some(KnownName::ContentLength),
         Framing::Chunked => Some(KnownName::TransferEncoding),
     };
+    let fields = head.fields();
+    let has_special = head.fields.has(SPECIAL) || head.fields.has_any(SPECIAL_NAMES);
+    let mut changes = edits.changes.iter().peekable();
     let mut framed = false;
-    // Lines that follow each other untouched are copied at once.
-    let mut verbatim = Span::default();
-    for (field, fate) in Walk::new(head, bytes, edits) {
-        let is_framing = matches!(field.known(), KnownName::ContentLength | KnownName::TransferEncoding);
-        if !is_framing && matches!(fate, Fate::Verbatim) {
-            if verbatim.end == field.line().start {
-                verbatim.end = field.line().end;
-            } else {
-                out.extend_from_slice(verbatim.of(bytes));
-                verbatim = field.line();
+    let mut copied = Span::new(0, 0);
+    copied.start = fields.first().map_or(0, |field| field.line.start);
+    let mut index = 0;
+    loop {
+        let changed = changes.peek().map_or(usize::MAX, |(index, _)| *index);
+        if has_special {
+            let is_special = |field: &Field| field.has(SPECIAL) || field.known.bit() & SPECIAL_NAMES != 0;
+            while index < changed && fields.get(index).is_some_and(|field| !is_special(field)) {
+                index += 1;
             }
-            continue;
+        } else {
+            index = changed;
         }
-        out.extend_from_slice(verbatim.of(bytes));
-        verbatim = Span::default();
-        if is_framing {
-            if !framed && framing_name == Some(field.known()) {
+        let Some(field) = fields.get(index) else { break };
+        let change = changes.next_if(|_| index == changed).map(|(_, change)| *change);
+        copied.end = field.line.start;
+        out.extend_from_slice(copied.of(bytes));
+        copied.start = field.line.end;
+        index += 1;
+        if matches!(field.known, KnownName::ContentLength | KnownName::TransferEncoding) {
+            if !framed && framing_name == Some(field.known) {
                 write_framing(out, Some(field.name(bytes)), framing);
                 framed = true;
             }
-        } else if let Fate::Written(value) = fate {
-            write_field(out, field.name(bytes), value);
+            continue;
         }
+        let value = match Fate::of(field, change, bytes, edits) {
+            Fate::Gone => continue,
+            Fate::Verbatim => field.value(bytes),
+            Fate::Written(value) => value,
+        };
+        if !framed && framing_name.is_some() && field.has(ENDS_A_HEAD) {
+            write_framing(out, None, framing);
+            framed = true;
+        }
+        write_field(out, field.name(bytes), value);
     }
-    out.extend_from_slice(verbatim.of(bytes));
+    copied.end = fields.last().map_or(0, |field| field.line.end);
+    out.extend_from_slice(copied.of(bytes));
     framed
 }
 
@@ -343,10 +390,8 @@ fn write_connection(head: &RequestHead, bytes: &[u8], connection: TargetConnecti
         TargetConnection::KeepAlive => {}
         TargetConnection::Close => write_field(out, b"Connection", b"close"),
         TargetConnection::Upgrade => {
-            let protocol = head
-                .first_value(bytes, KnownName::Upgrade)
-                .filter(|value| check_value(value).is_ok());
-            if let Some(protocol) = protocol {
+            // Nothing else that the client offers beside it, such as `h2c`, may reach a target.
+            if let Some(protocol) = websocket(&head.fields, bytes) {
                 write_field(out, b"Connection", b"Upgrade");
                 write_field(out, b"Upgrade", protocol);
             }

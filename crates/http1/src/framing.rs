@@ -4,9 +4,11 @@
 //! [`framing`] is asked after the desync mode has let the request pass, so in `defensive` mode it sees no severe request;
 //! in `monitor` mode it sees all of them and still gives one safe reading, which is what is sent on.
 
-use crate::head::{Field, RequestHead, Version, mark};
+use crate::field::{Field, Fields, mark};
+use crate::head::{RequestHead, Version};
 use crate::known_name::KnownName;
 use crate::token::trim_ows;
+use crate::words::byte_at;
 
 /// Where the body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,9 @@ pub fn framing(head: &RequestHead, bytes: &[u8]) -> Result<Framing, FramingError
     if head.contains(KnownName::TransferEncoding) && transfer_encoding(head, bytes)? {
         return Ok(Framing::Chunked);
     }
+    if !head.contains(KnownName::ContentLength) {
+        return Ok(Framing::None);
+    }
     Ok(agreed_length(head, bytes)
         .flatten()
         .map_or(Framing::None, Framing::Length))
@@ -126,43 +131,71 @@ pub fn keep_alive(head: &RequestHead, bytes: &[u8]) -> bool {
 }
 
 /// Does the client wait for `100 Continue`? HTTP/1.1 only. Source: ALB 4.6.
+#[inline]
 #[must_use]
 pub fn expects_continue(head: &RequestHead, bytes: &[u8]) -> bool {
-    matches!(head.version(), Version::Http11 | Version::Http1Other(_))
+    head.contains(KnownName::Expect)
+        && matches!(head.version(), Version::Http11 | Version::Http1Other(_))
         && head
             .fields_known(KnownName::Expect)
             .any(|(_, field)| lists(field, bytes, b"100-continue"))
 }
 
 /// `Connection: upgrade` with an `Upgrade` header. Source: ALB 3.2, 4.8.
+#[inline]
 #[must_use]
 pub fn is_upgrade(head: &RequestHead, bytes: &[u8]) -> bool {
-    matches!(head.version(), Version::Http11 | Version::Http1Other(_))
-        && head.contains(KnownName::Upgrade)
+    head.contains(KnownName::Upgrade)
+        && matches!(head.version(), Version::Http11 | Version::Http1Other(_))
         && connection_has(head, bytes, b"upgrade")
 }
 
 /// A GET that asks for a WebSocket. Source: ALB 4.8.
+#[inline]
 #[must_use]
 pub fn is_websocket_upgrade(head: &RequestHead, bytes: &[u8]) -> bool {
-    is_upgrade(head, bytes)
-        && head.method(bytes) == b"GET"
-        && head
-            .fields_known(KnownName::Upgrade)
-            .any(|(_, field)| lists(field, bytes, b"websocket"))
+    is_upgrade(head, bytes) && head.method(bytes) == b"GET" && websocket(&head.fields, bytes).is_some()
 }
 
+#[inline]
 fn connection_has(head: &RequestHead, bytes: &[u8], word: &[u8]) -> bool {
-    head.fields_known(KnownName::Connection)
-        .any(|(_, field)| lists(field, bytes, word))
+    head.fields.any_lists(KnownName::Connection, bytes, word)
+}
+
+impl Fields {
+    /// Is `word` an item of one of the fields of this name?
+    #[inline]
+    pub(crate) fn any_lists(&self, known: KnownName, bytes: &[u8], word: &[u8]) -> bool {
+        match self.first(known) {
+            None => false,
+            Some(field) if !self.is_repeated(known) => lists(field, bytes, word),
+            Some(_) => self.known(known).any(|(_, field)| lists(field, bytes, word)),
+        }
+    }
 }
 
 /// Is `word` an item of the field's comma-separated value, without regard to case?
-fn lists(field: &Field, bytes: &[u8], word: &[u8]) -> bool {
-    field
-        .value(bytes)
+pub(crate) fn lists(field: &Field, bytes: &[u8], word: &[u8]) -> bool {
+    listed(field.value(bytes), word).is_some()
+}
+
+/// The first item of a comma-separated value that is `word` without regard to case, as written.
+fn listed<'a>(value: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+    // Mostly one word and no list, and then it is trimmed.
+    if value.len() <= word.len() || byte_at(b',', value) == value.len() {
+        return Some(value).filter(|value| value.eq_ignore_ascii_case(word));
+    }
+    value
         .split(|&b| b == b',')
-        .any(|item| trim_ows(item).eq_ignore_ascii_case(word))
+        .map(trim_ows)
+        .find(|item| item.eq_ignore_ascii_case(word))
+}
+
+/// The only protocol that an `Upgrade` may go on with, as it was written, if it is listed at all. Source: ALB 4.6.
+pub(crate) fn websocket<'a>(fields: &Fields, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    fields
+        .known(KnownName::Upgrade)
+        .find_map(|(_, field)| listed(field.value(bytes), b"websocket"))
 }
 
 /// A transfer coding that DESYNC knows.
@@ -195,14 +228,22 @@ pub(crate) fn codings(value: &[u8]) -> impl Iterator<Item = Option<Coding>> {
 }
 
 /// A decimal number that fits 64 bits, and nothing else: no sign, no list, no space inside, not empty.
+#[inline]
 pub(crate) fn content_length(value: &[u8]) -> Option<u64> {
-    if value.is_empty() {
-        return None;
+    // Nineteen digits always fit.
+    match value.len() {
+        0 => None,
+        1..=19 => value.iter().try_fold(0, |number, &b| Some(number * 10 + digit(b)?)),
+        _ => value
+            .iter()
+            .try_fold(0, |number: u64, &b| number.checked_mul(10)?.checked_add(digit(b)?)),
     }
-    value.iter().try_fold(0_u64, |number, &b| {
-        let digit = b.is_ascii_digit().then(|| u64::from(b - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    })
+}
+
+#[inline]
+fn digit(byte: u8) -> Option<u64> {
+    let digit = byte.wrapping_sub(b'0');
+    (digit < 10).then_some(u64::from(digit))
 }
 
 #[cfg(test)]

@@ -5,8 +5,13 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::desync::{Reason, classify};
-use crate::token::plain_prefix;
+use crate::field::{Fields, read_line};
+use crate::token::{Line, check_name, check_value};
+use crate::words::{blank_at, byte_at, control_at, has_control, plain_end};
 use crate::*;
+
+mod bodies;
+mod responses;
 
 /// Cases for each law.
 fn config() -> ProptestConfig {
@@ -129,17 +134,22 @@ fn any_head() -> impl Strategy<Value = Vec<u8>> {
         |(first, end, lines, last, changes)| {
             let lines: String = lines.into_iter().map(|(field, end)| field + end).collect();
             let mut bytes = format!("{first}{end}{lines}{last}").into_bytes();
-            for (at, byte, replace) in changes {
-                let at = at.index(bytes.len());
-                if replace {
-                    bytes[at] = byte;
-                } else {
-                    bytes.insert(at, byte);
-                }
-            }
+            change(&mut bytes, changes);
             bytes
         },
     )
+}
+
+/// Puts bytes in, or replaces some.
+fn change(bytes: &mut Vec<u8>, changes: Vec<(Index, u8, bool)>) {
+    for (at, byte, replace) in changes {
+        let at = at.index(bytes.len());
+        if replace {
+            bytes[at] = byte;
+        } else {
+            bytes.insert(at, byte);
+        }
+    }
 }
 
 /// The head that the bytes begin with, if they begin with a readable one.
@@ -203,6 +213,19 @@ proptest! {
         let empty_line = if head.fields().is_empty() && !version.is_empty() { 2 } else { 1 };
         prop_assert!(is_empty_lines(rest));
         prop_assert_eq!(rest.iter().filter(|&&b| b == b'\n').count(), empty_line);
+    }
+
+    /// Path and query are those of the target, however the request line was read.
+    #[test]
+    fn a_target_is_cut_at_its_first_question_mark(bytes in any_head()) {
+        let Some((head, bytes)) = read_head(&bytes) else { return Ok(()) };
+        let target = head.target(bytes);
+        let parts = head.target_parts(bytes);
+        if target.starts_with(b"/") {
+            let mut cut = target.splitn(2, |&b| b == b'?');
+            prop_assert_eq!((Some(parts.path), parts.query), (cut.next(), cut.next()));
+        }
+        prop_assert_eq!(parts.form == TargetForm::Origin, target.starts_with(b"/"));
     }
 
     #[test]
@@ -300,95 +323,55 @@ proptest! {
                 Forward { target: None, framing: Framing::Length(1), connection: TargetConnection::Upgrade };
             let _ = write_request(&head, bytes, &forward, &Edits::new(), &mut Vec::new());
         }
-        let _ = decode_in_pieces(Framing::Chunked, &bytes, &[]);
+        let _ = bodies::decode_in_pieces(Framing::Chunked, &bytes, &[]);
     }
 
     #[test]
-    fn a_body_does_not_depend_on_the_cuts(bytes in any_chunks(), cuts in vec(any::<Index>(), 0..8), length in 0_u64..99) {
-        for framing in [Framing::Chunked, Framing::Length(length), Framing::None] {
-            let cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
-            prop_assert_eq!(decode_in_pieces(framing, &bytes, &cuts), decode_in_pieces(framing, &bytes, &[]));
-        }
-    }
-
-    #[test]
-    fn written_chunks_are_read_back(pieces in vec(vec(any::<u8>(), 0..40), 0..6), cuts in vec(any::<Index>(), 0..6)) {
-        let mut out = Vec::new();
-        pieces.iter().for_each(|piece| write_chunk(&mut out, piece));
-        finish_chunks(&mut out);
-        let cuts: Vec<_> = cuts.iter().map(|cut| cut.index(out.len() + 1)).collect();
-        let (data, consumed, result) = decode_in_pieces(Framing::Chunked, &out, &cuts);
-        prop_assert_eq!((data, consumed, result), (pieces.concat(), out.len(), Ok(true)));
-    }
-
-    #[test]
-    fn eight_bytes_at_a_time_say_what_one_at_a_time_says(bytes in vec(any_byte(), 0..40)) {
-        let one_by_one = bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'-').count();
-        prop_assert_eq!(plain_prefix(&bytes), one_by_one);
-    }
-}
-
-fn is_length(name: &[u8]) -> bool {
-    KnownName::of(name) == KnownName::ContentLength
-}
-
-/// Something like a chunked body, then a few bytes replaced anywhere.
-fn any_chunks() -> impl Strategy<Value = Vec<u8>> {
-    let size_line_end = select(vec!["\r\n", "\r\n", "\r\n", ";a=b\r\n", " ;x\r\n", "\n", " x\r\n"]);
-    let chunk = (
-        vec(any_byte(), 1..20),
-        size_line_end,
-        prop_oneof![9 => Just("\r\n"), 1 => Just("\n")],
-    );
-    let end = select(vec![
-        "0\r\n\r\n",
-        "0\r\n\r\n",
-        "0\r\na: b\r\n\r\n",
-        "00;x\r\n\r\n",
-        "0\r\n",
-        "0\r\na\n\r\n",
-        "",
-    ]);
-    let changes = prop_oneof![2 => Just(vec![]), 1 => vec((any::<Index>(), any_byte()), 1..3)];
-    (vec(chunk, 0..4), end, vec(any_byte(), 0..5), changes).prop_map(|(chunks, end, rest, changes)| {
-        let mut bytes = Vec::new();
-        for (data, size_line_end, data_end) in chunks {
-            bytes.extend(format!("{:X}{size_line_end}", data.len()).bytes());
-            bytes.extend(data);
-            bytes.extend(data_end.bytes());
-        }
-        bytes.extend(end.bytes());
-        bytes.extend(rest);
-        for (at, byte) in changes {
+    fn sixteen_bytes_at_a_time_say_what_one_at_a_time_says(
+        mut bytes in vec(select(&b"abcxyzABCXYZ0189-"[..]), 0..60),
+        odd in vec((any::<Index>(), any_byte()), 0..2),
+        spaces: bool,
+    ) {
+        for (at, byte) in odd {
             if !bytes.is_empty() {
                 let at = at.index(bytes.len());
                 bytes[at] = byte;
             }
         }
-        bytes
-    })
+        for from in 0..=bytes.len() {
+            let first = |is: fn(&u8) -> bool| from + bytes[from..].iter().take_while(|b| !is(b)).count();
+            prop_assert_eq!(plain_end(&bytes, from), first(|b| !b.is_ascii_alphanumeric() && *b != b'-'));
+            prop_assert_eq!(control_at(&bytes, from), first(u8::is_ascii_control));
+            prop_assert_eq!(blank_at(&bytes, from), first(|b| b.is_ascii_control() || *b == b' '));
+            prop_assert_eq!(from + byte_at(b':', &bytes[from..]), first(|b| *b == b':'));
+        }
+        prop_assert_eq!(has_control(&bytes), bytes.iter().any(u8::is_ascii_control));
+        let bad = bytes.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'));
+        prop_assert_eq!(check_value(&bytes).is_err(), bad);
+        if spaces {
+            bytes.insert(bytes.len() / 2, b' ');
+        }
+        let fits = !bytes.is_empty() && !bytes.iter().any(|b| *b <= b' ' || matches!(b, b':' | 0x7f));
+        prop_assert_eq!(check_name(&bytes).is_ok(), fits);
+    }
+
+    /// Lines that are read in one pass are read as any line is.
+    #[test]
+    fn an_ordinary_line_is_read_as_any_other(bytes in any_head()) {
+        let mut fields = Fields::default();
+        let start = bytes.iter().position(|&b| b == b'\n').map_or(0, |lf| lf + 1);
+        let end = fields.read(&bytes, start);
+        let mut at = start;
+        for field in fields.list() {
+            let line = Line::at(&bytes, at).expect("a line");
+            prop_assert_eq!(*field, read_line(&bytes, line));
+            at = line.next;
+        }
+        let last = Line::at(&bytes, at);
+        prop_assert_eq!(end, last.filter(|line| line.is_empty()).map(|line| line.next));
+    }
 }
 
-/// The data, how much was consumed up to the last data, and whether it is done or why not. The input comes in pieces that
-/// end at the cuts.
-fn decode_in_pieces(framing: Framing, input: &[u8], cuts: &[usize]) -> (Vec<u8>, usize, Result<bool, BodyError>) {
-    let mut ends: Vec<_> = cuts.iter().copied().chain([input.len()]).collect();
-    ends.sort_unstable();
-    let mut decoder = BodyDecoder::new(framing);
-    let (mut data, mut data_end, mut at) = (Vec::new(), 0, 0);
-    for end in ends {
-        while at < end && !decoder.is_done() {
-            match decoder.decode(&input[at..end]) {
-                Ok(decoded) => {
-                    data.extend_from_slice(&input[at..end][decoded.data.clone()]);
-                    at += decoded.consumed;
-                    if !decoded.data.is_empty() || decoded.done {
-                        data_end = at;
-                    }
-                }
-                Err(error) => return (data, data_end, Err(error)),
-            }
-        }
-    }
-    (data, data_end, Ok(decoder.is_done()))
+fn is_length(name: &[u8]) -> bool {
+    KnownName::of(name) == KnownName::ContentLength
 }

@@ -13,11 +13,12 @@ pub const LEADING_EMPTY_LINES_MAX: u8 = 8;
 /// How long the parts of a head may be, in bytes. Line ends do not count for a line, but for all headers together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// Longest request line that is taken.
+    /// Longest request line that is taken; of a response, its status line.
     pub request_line_bytes_max: usize,
     /// Longest header line that is taken.
     pub header_line_bytes_max: usize,
-    /// Most bytes of all header lines with their line ends, the final empty line included.
+    /// Most bytes of all header lines with their line ends, the final empty line included. The status line of a response
+    /// counts too.
     pub headers_bytes_max: usize,
 }
 
@@ -30,10 +31,22 @@ impl HeadLimits {
         headers_bytes_max: 65_536,
     };
 
-    /// Nothing in a buffer of this length can break a limit.
+    /// What a target may answer: a head of 32 K in all, status line and line ends included. No part of it has a limit of
+    /// its own. A response that breaks a limit is answered 502. Source: ALB 4.5.
+    pub const ALB_RESPONSE: Self = Self {
+        request_line_bytes_max: 32_768,
+        header_line_bytes_max: 32_768,
+        headers_bytes_max: 32_768,
+    };
+
+    /// The bytes of a buffer in which nothing can break a limit.
     #[inline]
-    pub(crate) fn allow(&self, len: usize) -> bool {
-        len <= self.request_line_bytes_max && len <= self.header_line_bytes_max && len <= self.headers_bytes_max
+    pub(crate) fn harmless<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
+        let bytes_max = self
+            .request_line_bytes_max
+            .min(self.header_line_bytes_max)
+            .min(self.headers_bytes_max);
+        &buf[..buf.len().min(bytes_max)]
     }
 }
 
@@ -54,7 +67,7 @@ pub enum Scan {
 /// The limit that a head breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// The request line.
+    /// The request line, or the status line of a response.
     RequestLine,
     /// One header line.
     HeaderLine,
@@ -63,7 +76,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The status that answers it. Source: ALB 4.5.
+    /// The status that answers a request of this kind; a response of this kind is answered 502. Source: ALB 4.5.
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
@@ -79,7 +92,7 @@ pub struct HeadScanner {
     /// No LF before this that has not been handled.
     searched: usize,
     line_start: usize,
-    /// Where the header lines begin; `None` while the request line is awaited.
+    /// Where the header lines begin; `None` while the first line is awaited. For a response, where the status line began.
     headers_start: Option<usize>,
     empty_lines: u8,
 }
@@ -105,13 +118,29 @@ impl HeadScanner {
     /// Looks at the bytes that were added since the last call. `buf` must begin with what it began with then. The answer
     /// does not depend on how the bytes were cut. After `Complete` or `TooLarge`, call [`HeadScanner::reset`].
     pub fn scan(&mut self, buf: &[u8], limits: &HeadLimits) -> Scan {
+        self.scan_for(FirstLine::Request, buf, limits)
+    }
+
+    /// As [`HeadScanner::scan`], for a response.
+    pub(crate) fn scan_response(&mut self, buf: &[u8], limits: &HeadLimits) -> Scan {
+        self.scan_for(FirstLine::Status, buf, limits)
+    }
+
+    /// No first line has been seen to its end.
+    #[inline]
+    pub(crate) fn awaits_first_line(&self) -> bool {
+        self.headers_start.is_none()
+    }
+
+    fn scan_for(&mut self, first_line: FirstLine, buf: &[u8], limits: &HeadLimits) -> Scan {
         while let Some(at) = buf.get(self.searched..).and_then(|rest| memchr(b'\n', rest)) {
             let lf = self.searched + at;
             let end = content_end(buf, self.line_start, lf);
             if let Some(limit) = self.broken_limit(buf, end, lf + 1, limits) {
                 return Scan::TooLarge(limit);
             }
-            let line = &buf[self.line_start..end];
+            let line_start = self.line_start;
+            let line = &buf[line_start..end];
             self.searched = lf + 1;
             self.line_start = lf + 1;
             if self.headers_start.is_some() {
@@ -120,6 +149,11 @@ impl HeadScanner {
                 }
             } else if line.is_empty() && self.empty_lines < LEADING_EMPTY_LINES_MAX {
                 self.empty_lines += 1;
+            } else if first_line == FirstLine::Status {
+                self.headers_start = Some(line_start);
+                if lf + 1 - line_start > limits.headers_bytes_max {
+                    return Scan::TooLarge(Limit::AllHeaders);
+                }
             } else if ends_head(line) {
                 // Nothing that follows changes what it is.
                 return Scan::Complete { head_len: lf + 1 };
@@ -165,6 +199,14 @@ impl HeadScanner {
             }
         }
     }
+}
+
+/// What the head begins with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FirstLine {
+    Request,
+    /// Counted among the headers, because the limit of a response is one for all of it.
+    Status,
 }
 
 /// Is this first line the whole head? HTTP/0.9 has no headers, and a line without method or target is refused whatever

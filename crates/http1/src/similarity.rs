@@ -14,12 +14,18 @@ pub(crate) enum Resembles {
 /// is wider than DESYNC: it also sees `TransferEncoding` and `Content-Len-gth`. Source: ALB 4.9, `SuspiciousHeader`.
 #[inline]
 pub(crate) fn resembles(name: &[u8]) -> Option<Resembles> {
-    // Most names leave here: too short, or beginning with another letter. The first letters of the two names have no
-    // look-alikes, so a first byte that is a letter decides.
-    let first = *name.first()?;
-    if name.len() < CONTENT_LENGTH_LETTERS.len()
-        || (first.is_ascii_alphabetic() && !matches!(first | 0x20, b't' | b'c'))
-    {
+    // Most names leave here: too short, or beginning with other letters. The first two letters of the names have no
+    // look-alikes in ASCII, so a letter that is another one decides.
+    if name.len() < CONTENT_LENGTH_LETTERS.len() {
+        return None;
+    }
+    let (&first, &second) = (name.first()?, name.get(1)?);
+    let other = match first | 0x20 {
+        b'c' => second.is_ascii_alphabetic() && second | 0x20 != b'o',
+        b't' => second.is_ascii_alphabetic() && second | 0x20 != b'r',
+        _ => first.is_ascii_alphabetic(),
+    };
+    if other {
         return None;
     }
     look_closely(name)
@@ -27,6 +33,8 @@ pub(crate) fn resembles(name: &[u8]) -> Option<Resembles> {
 
 const CONTENT_LENGTH_LETTERS: &[u8] = b"contentlength";
 
+#[cold]
+#[inline(never)]
 fn look_closely(name: &[u8]) -> Option<Resembles> {
     if alike(b"transfer-encoding", name) || same_letters(b"transferencoding", name) {
         Some(Resembles::TransferEncoding)

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use crate::scan::LEADING_EMPTY_LINES_MAX;
+use crate::words::{all_plain, blank_at, has_control};
+
 /// A piece of the caller's bytes: `start..end`, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -86,57 +89,10 @@ pub(crate) fn is_bad(byte: u8) -> bool {
     matches!(byte, 0 | b'\r' | b'\n')
 }
 
-/// Without branches, so that the compiler can look at many bytes at once.
-#[inline]
-pub(crate) fn has_control(value: &[u8]) -> bool {
-    value
-        .iter()
-        .fold(false, |found, &b| found | ((b < 0x20) & (b != b'\t')) | (b == 0x7f))
-}
-
-/// A control byte or a space.
+/// Is there a control byte or a space?
 #[inline]
 pub(crate) fn has_control_or_space(value: &[u8]) -> bool {
-    value.iter().fold(false, |found, &b| found | (b <= 0x20) | (b == 0x7f))
-}
-
-/// How many bytes are none of space, `!` to `~`. In blocks whose count fits a byte, and in one comparison (the byte behind
-/// 0x7e wraps to the smallest number), so that the compiler looks at many bytes at once.
-pub(crate) fn count_not_printable(bytes: &[u8]) -> usize {
-    let odd = |b: u8| u8::from((b.wrapping_add(1) as i8) < 0x21);
-    bytes
-        .chunks(128)
-        .map(|block| usize::from(block.iter().fold(0_u8, |count, &b| count + odd(b))))
-        .sum()
-}
-
-/// How many bytes at the beginning are `[-A-Za-z0-9]`. Eight at a time: a header name costs two or three steps.
-#[inline]
-pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let other = not_plain(u64::from_le_bytes(*word));
-        if other != 0 {
-            return at * 8 + other.trailing_zeros() as usize / 8;
-        }
-    }
-    let plain = rest.iter().take_while(|&&b| CLASS[b as usize] & PLAIN != 0).count();
-    words.len() * 8 + plain
-}
-
-/// The high bit of each byte that is not `[-A-Za-z0-9]`.
-#[inline]
-fn not_plain(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x80 * ONES;
-    // Each byte of `low` is below 0x80, so adding less than 0x81 never carries into the next byte.
-    let low = word & !HIGH;
-    let from = |bytes: u64, first: u8| bytes + (0x80 - u64::from(first)) * ONES;
-    let lower = low | (0x20 * ONES);
-    let letter = from(lower, b'a') & !from(lower, b'z' + 1);
-    let digit = from(low, b'0') & !from(low, b'9' + 1);
-    let dash = from(low, b'-') & !from(low, b'-' + 1);
-    (word | !(letter | digit | dash)) & HIGH
+    blank_at(value, 0) < value.len()
 }
 
 /// Where the text without spaces and tabs around it lies.
@@ -164,6 +120,20 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// The first line of a head, which a few empty lines may precede; one more is the first line itself. `None` if it is not
+    /// complete.
+    #[inline]
+    pub(crate) fn first(bytes: &[u8]) -> Option<Self> {
+        let mut line = Self::at(bytes, 0)?;
+        for _ in 0..LEADING_EMPTY_LINES_MAX {
+            if !line.is_empty() {
+                break;
+            }
+            line = Self::at(bytes, line.next)?;
+        }
+        Some(line)
+    }
+
     /// The line that begins at `start`; `None` if no LF follows.
     #[inline]
     pub(crate) fn at(bytes: &[u8], start: usize) -> Option<Self> {
@@ -275,13 +245,15 @@ pub enum FieldError {
 
 /// Names that we write ourselves; what was received is looser and is handled by `edits`.
 pub(crate) fn check_name(name: &[u8]) -> Result<(), FieldError> {
-    let fits = !name.is_empty() && !name.iter().any(|&b| b <= 0x20 || b == 0x7f || b == b':');
+    let odd = |b: u8| b <= 0x20 || b == 0x7f || b == b':';
+    let fits = !name.is_empty() && (all_plain(name) || !name.iter().any(|&b| odd(b)));
     if fits { Ok(()) } else { Err(FieldError::Name) }
 }
 
 /// Values that we write.
+#[inline]
 pub(crate) fn check_value(value: &[u8]) -> Result<(), FieldError> {
-    if memchr::memchr3(0, b'\r', b'\n', value).is_none() {
+    if !has_control(value) || !value.iter().any(|&b| is_bad(b)) {
         Ok(())
     } else {
         Err(FieldError::Value)

@@ -163,3 +163,44 @@ fn trailers_are_kept_when_asked_for() {
     let mut decoder = BodyDecoder::keeping_trailers(Framing::Chunked, 3);
     assert_eq!(decoder.decode(b"0\r\nab\r\n"), Err(BodyError::TrailersTooLong));
 }
+
+#[test]
+fn a_response_without_framing_is_data_until_the_close() {
+    let mut decoder = BodyDecoder::new_response(ResponseFraming::UntilClose);
+    for piece in [&b"0\r\n\r\n"[..], b"", b"HTTP/1.1 200 OK\r\n\r\n"] {
+        let len = piece.len();
+        let all = Decoded {
+            consumed: len,
+            data: 0..len,
+            done: false,
+        };
+        assert_eq!(decoder.decode(piece), Ok(all));
+        assert!(decoder.ends_with_close() && !decoder.is_done());
+    }
+}
+
+#[test]
+fn a_response_is_decoded_as_its_framing_says() {
+    for (framing, input, data, done) in [
+        (ResponseFraming::None, "", "", true),
+        (ResponseFraming::Length(0), "", "", true),
+        (ResponseFraming::Length(3), "abcdef", "abc", true),
+        (ResponseFraming::Length(3), "ab", "ab", false),
+        (ResponseFraming::Chunked, "2\r\nab\r\n0\r\nT: x\r\n\r\n", "ab", true),
+        (ResponseFraming::Chunked, "2\r\nab\r\n", "ab", false),
+    ] {
+        let mut decoder = BodyDecoder::new_response(framing);
+        let (mut found, mut at) = (Vec::new(), 0);
+        while at < input.len() && !decoder.is_done() {
+            let decoded = decoder.decode(&input.as_bytes()[at..]).unwrap();
+            found.extend_from_slice(&input.as_bytes()[at..][decoded.data]);
+            at += decoded.consumed;
+        }
+        assert_eq!(
+            (found.as_slice(), decoder.is_done()),
+            (data.as_bytes(), done),
+            "{framing:?}"
+        );
+        assert!(!decoder.ends_with_close());
+    }
+}

@@ -31,10 +31,21 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    pub(crate) fn of(method: &[u8], target: &'a [u8]) -> Self {
-        if target.first() == Some(&b'/') {
-            return Self::with(TargetForm::Origin, None, target);
+    /// `path_len` is where the first `?` stands, or the length: known already, as it is asked for more than once.
+    #[inline]
+    pub(crate) fn of(method: &[u8], target: &'a [u8], path_len: usize) -> Self {
+        match target.split_at_checked(path_len) {
+            Some((path @ [b'/', ..], query)) => Self {
+                form: TargetForm::Origin,
+                authority: None,
+                path,
+                query: query.split_first().map(|(_, query)| query),
+            },
+            _ => Self::of_other_form(method, target),
         }
+    }
+
+    fn of_other_form(method: &[u8], target: &'a [u8]) -> Self {
         if method == b"CONNECT" {
             return Self {
                 form: TargetForm::Authority,
@@ -108,7 +119,8 @@ mod tests {
             path: path.as_bytes(),
             query: query.map(str::as_bytes),
         };
-        assert_eq!(Target::of(method, target.as_bytes()), expected, "{target:?}");
+        let path_len = target.find('?').unwrap_or(target.len());
+        assert_eq!(Target::of(method, target.as_bytes(), path_len), expected, "{target:?}");
     }
 
     #[test]

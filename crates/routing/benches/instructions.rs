@@ -115,10 +115,10 @@ fn actions() -> Actions {
 }
 
 #[library_benchmark]
-#[bench::last_of_10(args = (compiled(10), b"/orders/1234"), config = at_most(1_635))]
-#[bench::last_of_100(args = (compiled(100), b"/orders/1234"), config = at_most(1_675))]
-#[bench::none_of_100(args = (compiled(100), b"/nowhere/1234"), config = at_most(915))]
-#[bench::default_alone(args = (compiled(0), b"/orders/1234"), config = at_most(292))]
+#[bench::last_of_10(args = (compiled(10), b"/orders/1234"), config = at_most(1_335))]
+#[bench::last_of_100(args = (compiled(100), b"/orders/1234"), config = at_most(1_380))]
+#[bench::none_of_100(args = (compiled(100), b"/nowhere/1234"), config = at_most(810))]
+#[bench::default_alone(args = (compiled(0), b"/orders/1234"), config = at_most(218))]
 fn plan(table: RoutingTable<()>, path: &'static [u8]) -> (RoutingTable<()>, u32) {
     let head = Head { path: black_box(path) };
     let evaluated = table.plan(black_box(&head)).evaluated;

@@ -20,6 +20,10 @@ pub trait RequestHead {
     fn header_values<'a>(&'a self, lower_name: &'a str) -> impl Iterator<Item = &'a [u8]>;
     /// The address of the TCP peer; never taken from a header.
     fn source_ip(&self) -> IpAddr;
+    /// Whether it is known that neither host nor path holds a control byte, as a parser knows that has looked at every byte.
+    fn is_free_of_controls(&self) -> bool {
+        false
+    }
 }
 
 /// The host part of a `Host` value; the brackets of an IPv6 literal stay.
@@ -31,6 +35,10 @@ pub fn host_without_port(host: &[u8]) -> &[u8] {
             Some(end) => &host[..=end],
             None => host,
         };
+    }
+    // Nearly every host ends with a letter, and then there is no port to look for.
+    if !host.last().is_some_and(|last| last.is_ascii_digit() || *last == b':') {
+        return host;
     }
     match memchr::memrchr(b':', host) {
         Some(colon) if host[colon + 1..].iter().all(u8::is_ascii_digit) => &host[..colon],

@@ -28,6 +28,8 @@ impl<'h, H: RequestHead> Subjects<'h, H> {
     /// `with_path` is false when no rule looks at the path.
     pub(crate) fn of(head: &'h H, with_path: bool) -> Self {
         let path = with_path.then(|| path::normalise(head.path()));
+        // Normalising decodes letters, digits and the like only.
+        let can_match = |subject: &[u8]| head.is_free_of_controls() || can_match(subject);
         Self {
             host: head.host().map(host_without_port).filter(|host| can_match(host)),
             path: path.filter(|path| can_match(path)),

@@ -22,6 +22,8 @@ enum Rest {
     End,
     /// A `*` at the very end.
     Anything,
+    /// A `*`, and these bytes at the very end: what most host names are.
+    Ending(Box<[u8]>),
     /// Begins with a wildcard.
     Tokens(Box<[Token]>),
 }
@@ -64,6 +66,9 @@ impl Glob {
         let rest = match &tokens[prefix.len()..] {
             [] => Rest::End,
             [Token::Run] => Rest::Anything,
+            [Token::Run, ending @ ..] if ending.iter().all(|token| token.byte().is_some()) => {
+                Rest::Ending(ending.iter().filter_map(Token::byte).collect())
+            }
             tokens => Rest::Tokens(tokens.into()),
         };
         Self { case, prefix, rest }
@@ -73,14 +78,18 @@ impl Glob {
         let Some((start, after)) = subject.split_at_checked(self.prefix.len()) else {
             return false;
         };
-        let begins = match self.case {
-            Case::Kept => *start == *self.prefix,
-            Case::Ignored => start.eq_ignore_ascii_case(&self.prefix),
+        let same = |some: &[u8], own: &[u8]| match self.case {
+            Case::Kept => some == own,
+            Case::Ignored => some.eq_ignore_ascii_case(own),
         };
-        begins
+        same(start, &self.prefix)
             && match &self.rest {
                 Rest::End => after.is_empty(),
                 Rest::Anything => true,
+                Rest::Ending(ending) => {
+                    let end = after.len().checked_sub(ending.len()).and_then(|at| after.get(at..));
+                    end.is_some_and(|end| same(end, ending))
+                }
                 Rest::Tokens(tokens) => search(tokens, after, self.case),
             }
     }
@@ -97,14 +106,15 @@ impl Glob {
 
     /// What every subject that matches ends with, in lower case if case is ignored.
     pub(crate) fn literal_suffix(&self) -> impl DoubleEndedIterator<Item = u8> {
-        let (prefix, tokens): (&[u8], &[Token]) = match &self.rest {
+        let (bytes, tokens): (&[u8], &[Token]) = match &self.rest {
             Rest::End => (&self.prefix, &[]),
             Rest::Anything => (&[], &[]),
+            Rest::Ending(ending) => (ending, &[]),
             Rest::Tokens(tokens) => (&[], tokens),
         };
         let literal = tokens.iter().rev().take_while(|token| token.byte().is_some()).count();
         let suffix = &tokens[tokens.len() - literal..];
-        prefix.iter().copied().chain(suffix.iter().filter_map(Token::byte))
+        bytes.iter().copied().chain(suffix.iter().filter_map(Token::byte))
     }
 }
 

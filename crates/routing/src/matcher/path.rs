@@ -36,11 +36,29 @@ pub fn normalise(path: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether there is a `%`, `//` or `/.`; without one, normalising changes nothing.
 fn may_change(path: &[u8]) -> bool {
-    // No early exit, so that the compiler can look at many bytes at once.
-    let pairs = path.iter().zip(&path[1..]);
-    pairs.fold(false, |found, (&byte, &next)| {
-        found | (next == b'%') | ((byte == b'/') & ((next == b'/') | (next == b'.')))
-    })
+    let next = &path[1..];
+    // Blocks of each byte and the one behind it; the last ones overlap with those before.
+    match (path[..next.len()].last_chunk::<BLOCK>(), next.last_chunk::<BLOCK>()) {
+        (Some(last), Some(last_next)) => {
+            let (blocks, nexts) = (path.as_chunks::<BLOCK>().0.iter(), next.as_chunks::<BLOCK>().0.iter());
+            blocks.zip(nexts).any(|(block, next)| changes(block, next)) || changes(last, last_next)
+        }
+        _ => path.iter().zip(next).any(|(byte, next)| changes(&[*byte], &[*next])),
+    }
+}
+
+const BLOCK: usize = 8;
+
+/// Whether a byte and the one behind it begin something that is normalised. No early exit, so that the compiler can look at
+/// many bytes at once.
+#[inline(always)]
+fn changes<const N: usize>(bytes: &[u8; N], next: &[u8; N]) -> bool {
+    let mut found = [0; N];
+    for ((found, byte), next) in found.iter_mut().zip(bytes).zip(next) {
+        let all = |is: bool| 0_u8.wrapping_sub(u8::from(is));
+        *found = all(*next == b'%') | (all(*byte == b'/') & (all(*next == b'/') | all(*next == b'.')));
+    }
+    found != [0; N]
 }
 
 /// Decodes percent-encoded letters, digits, `-`, `.`, `_` and `~` (RFC 3986, 2.3).

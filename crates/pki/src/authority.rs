@@ -13,6 +13,7 @@ mod leaf;
 mod names;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -22,7 +23,9 @@ pub use error::{AuthorityError, IssueError};
 pub use leaf::{IssuedCertificate, LeafOrigin, PrivateKeyPem};
 pub use names::NAMES_MAX;
 
-use crate::certificate::{Certificate, CertificateError, Part, ServerCertificate, is_authority, key_pair, read_key};
+use crate::certificate::{
+    Certificate, CertificateError, KeyAlgorithm, Part, ServerCertificate, is_authority, key_pair, read_key,
+};
 use crate::renewal::{Renewal, Utc, Validity, ValidityError};
 use files::Access;
 use names::Names;
@@ -59,6 +62,8 @@ pub struct Authority {
     origin: AuthorityOrigin,
     kept: Kept,
     issuer: Issuer<'static, KeyPair>,
+    /// Held while a leaf is looked for, signed and kept: two callers of the same names get the same leaf.
+    issuing: Mutex<()>,
 }
 
 /// The authority's own certificate, in the three forms it is needed in.
@@ -109,7 +114,7 @@ impl Authority {
     /// of it. Calling it again when the certificate is due is all there is to renewal.
     ///
     /// ECDSA P-256, 397 days at most (what browsers accept; less near the end of the authority), for servers only.
-    /// Blocks on the disk; callers may issue from several threads at once.
+    /// Blocks on the disk; callers may issue from several threads at once, and those of the same names get one leaf.
     ///
     /// # Errors
     /// A name that no certificate can be for, an authority that does not hold at `now`, or a disk that cannot be
@@ -117,7 +122,25 @@ impl Authority {
     pub fn issue(&self, names: &[&str], now: SystemTime) -> Result<IssuedCertificate, IssueError> {
         let names = Names::parse(names)?;
         self.validity().check(now).map_err(IssueError::AuthorityOutOfDate)?;
+        // Nothing in memory is guarded: a caller that panicked left at most files that are read with suspicion.
+        let _issuing = self.issuing.lock().unwrap_or_else(PoisonError::into_inner);
         leaf::cached_or_new(self, &names, now)
+    }
+
+    /// Issues a certificate with a key of its own of this kind, and keeps nothing of it: whoever asks stores it.
+    /// Everything else is as in [`Authority::issue`]. An RSA key of 4096 bits takes a second.
+    ///
+    /// # Errors
+    /// As [`Authority::issue`], but for the disk.
+    pub fn issue_fresh(
+        &self,
+        names: &[&str],
+        key: KeyAlgorithm,
+        now: SystemTime,
+    ) -> Result<IssuedCertificate, IssueError> {
+        let names = Names::parse(names)?;
+        self.validity().check(now).map_err(IssueError::AuthorityOutOfDate)?;
+        leaf::sign(self, &names, key, now)
     }
 
     /// How this authority came to be.
@@ -219,6 +242,7 @@ impl Authority {
             origin,
             kept,
             issuer,
+            issuing: Mutex::new(()),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Left to others: choosing among certificates by SNI, and what to do about one that is out of date (an imported
 //! certificate that has expired is still served, as ALB does; `check` calls it an error).
 
+mod details;
 mod error;
 mod facts;
 mod key;
@@ -12,13 +13,14 @@ use std::fmt;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+pub use details::{CertificateDetails, ChainLinks, chain_links, count_certificates};
 pub use error::{CertificateError, Found, Part};
 pub use facts::Certificate;
-pub(crate) use facts::is_authority;
-pub(crate) use key::key_pair;
+pub(crate) use facts::{instant, is_authority, parse};
 pub use key::{KeyAlgorithm, SignatureHash};
+pub(crate) use key::{client_key, key_pair};
 use pem::read_chain;
-pub(crate) use pem::read_key;
+pub(crate) use pem::{found, printable, read_key};
 
 /// The longest chain we read, in bytes of PEM. Source: ACM `ImportCertificate`, `CertificateChain` (2 MiB).
 pub const CHAIN_PEM_BYTES_MAX: usize = 2 * 1024 * 1024;

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, RsaKeySize,
+    SanType,
 };
 
 use super::files::{self, Access};
 use super::names::Names;
 use super::{Authority, AuthorityError, BACKDATED, IssueError, random_serial, seconds};
-use crate::certificate::{CertificateError, ServerCertificate};
+use crate::certificate::{CertificateError, KeyAlgorithm, ServerCertificate};
 use crate::renewal::Renewal;
 
 /// Source: CA/Browser Forum ballot SC-31 and the limit of Apple's platforms: 398 days are too many, both ends counted.
@@ -72,7 +73,7 @@ pub(super) fn cached_or_new(
     if let Some(cached) = paths.read().filter(|cached| is_usable(authority, cached, names, now)) {
         return Ok(cached);
     }
-    let fresh = sign(authority, names, now)?;
+    let fresh = sign(authority, names, KeyAlgorithm::EcdsaP256, now)?;
     paths.write(&fresh)?;
     Ok(fresh)
 }
@@ -84,8 +85,13 @@ fn is_usable(authority: &Authority, cached: &IssuedCertificate, names: &Names, n
         && cached.certificate.chain().get(1) == Some(&authority.kept.der)
 }
 
-fn sign(authority: &Authority, names: &Names, now: SystemTime) -> Result<IssuedCertificate, IssueError> {
-    let key = KeyPair::generate().map_err(AuthorityError::from)?;
+pub(super) fn sign(
+    authority: &Authority,
+    names: &Names,
+    key: KeyAlgorithm,
+    now: SystemTime,
+) -> Result<IssuedCertificate, IssueError> {
+    let key = generate(key).map_err(AuthorityError::from)?;
     let params = leaf_params(authority, names, now)?;
     let leaf = params
         .signed_by(&key, &authority.issuer)
@@ -96,6 +102,18 @@ fn sign(authority: &Authority, names: &Names, now: SystemTime) -> Result<IssuedC
         LeafOrigin::Signed,
     )
     .map_err(IssueError::Unusable)
+}
+
+fn generate(key: KeyAlgorithm) -> Result<KeyPair, rcgen::Error> {
+    let rsa = |size| KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size);
+    match key {
+        KeyAlgorithm::Rsa2048 => rsa(RsaKeySize::_2048),
+        KeyAlgorithm::Rsa3072 => rsa(RsaKeySize::_3072),
+        KeyAlgorithm::Rsa4096 => rsa(RsaKeySize::_4096),
+        KeyAlgorithm::EcdsaP256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
+        KeyAlgorithm::EcdsaP384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
+        KeyAlgorithm::EcdsaP521 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512),
+    }
 }
 
 fn leaf_params(authority: &Authority, names: &Names, now: SystemTime) -> Result<CertificateParams, AuthorityError> {

@@ -121,6 +121,25 @@ fn a_leaf_is_kept_over_restarts_until_it_is_due() {
 }
 
 #[test]
+fn callers_at_once_get_one_leaf() {
+    const CALLERS: usize = 8;
+    let directory = TestDirectory::new();
+    let authority = open(&directory, in_days(0));
+    let start = std::sync::Barrier::new(CALLERS);
+    let chains: Vec<_> = std::thread::scope(|scope| {
+        let issue = || {
+            start.wait();
+            authority.issue(&["a.localhost"], in_days(0)).unwrap().chain_pem
+        };
+        let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(issue)).collect();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    });
+    let kept = authority.issue(&["a.localhost"], in_days(0)).unwrap();
+    assert_eq!(kept.origin, LeafOrigin::Cached);
+    assert!(chains.iter().all(|chain| *chain == kept.chain_pem));
+}
+
+#[test]
 fn a_damaged_or_foreign_cached_leaf_is_signed_anew() {
     let directory = TestDirectory::new();
     let authority = open(&directory, in_days(0));
@@ -308,4 +327,19 @@ fn debug_prints_no_key() {
         "{printed}"
     );
     assert!(printed.contains("***"), "{printed}");
+}
+
+#[test]
+fn fresh_certificates_have_keys_of_their_own_and_are_not_kept() {
+    let directory = TestDirectory::new();
+    let authority = open(&directory, in_days(0));
+    for key in [KeyAlgorithm::Rsa2048, KeyAlgorithm::EcdsaP384, KeyAlgorithm::EcdsaP521] {
+        let one = authority.issue_fresh(&["*.shop.test"], key, in_days(0)).unwrap();
+        let two = authority.issue_fresh(&["*.shop.test"], key, in_days(0)).unwrap();
+        assert_eq!(one.certificate.leaf().key_algorithm, key);
+        assert_ne!(one.private_key_pem.expose(), two.private_key_pem.expose());
+        directory.put("leaf.pem", &one.chain_pem);
+        directory.openssl("verify -CAfile ca.pem -attime 1767225600 leaf.pem");
+    }
+    assert!(!directory.file("issued").exists());
 }

@@ -96,7 +96,7 @@ pub(crate) fn is_authority(der: &CertificateDer<'_>) -> bool {
     parse(der).is_some_and(|certificate| certificate.is_ca())
 }
 
-fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+pub(crate) fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
     match parse_x509_certificate(der) {
         Ok(([], certificate)) => Some(certificate),
         _ => None,
@@ -169,7 +169,7 @@ fn ip_address(octets: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(octets).ok().map(IpAddr::from)
 }
 
-fn instant(time: ASN1Time) -> Option<SystemTime> {
+pub(crate) fn instant(time: ASN1Time) -> Option<SystemTime> {
     let seconds = time.timestamp();
     let distance = Duration::from_secs(seconds.unsigned_abs());
     if seconds < 0 {

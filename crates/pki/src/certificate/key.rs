@@ -117,16 +117,32 @@ fn shown(oid: &Oid<'_>) -> String {
 }
 
 fn rsa_algorithm(key: &RSAPublicKey<'_>) -> Result<KeyAlgorithm, String> {
-    let leading_zeros = key.modulus.iter().take_while(|byte| **byte == 0).count();
-    let modulus = key.modulus.get(leading_zeros..).unwrap_or_default();
-    let bits = modulus
-        .first()
-        .map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
-    match bits {
+    match rsa_bits(key) {
         2048 => Ok(KeyAlgorithm::Rsa2048),
         3072 => Ok(KeyAlgorithm::Rsa3072),
         4096 => Ok(KeyAlgorithm::Rsa4096),
-        _ => Err(format!("RSA {bits}")),
+        bits => Err(format!("RSA {bits}")),
+    }
+}
+
+/// The length of the modulus. (The parser's own `key_size` counts whole bytes.)
+fn rsa_bits(key: &RSAPublicKey<'_>) -> usize {
+    let leading_zeros = key.modulus.iter().take_while(|byte| **byte == 0).count();
+    let modulus = key.modulus.get(leading_zeros..).unwrap_or_default();
+    modulus
+        .first()
+        .map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize)
+}
+
+/// Is the key of a kind that authorities and clients of mutual TLS may have: RSA from 2048 to 8192 bits, or one of the
+/// curves? Otherwise in words what it is. Source: ALB 6.5.
+pub(crate) fn client_key(key: &SubjectPublicKeyInfo<'_>) -> Result<(), String> {
+    match algorithm_of(key) {
+        Ok(_) => Ok(()),
+        Err(found) => match key.parsed() {
+            Ok(PublicKey::RSA(rsa)) if (2048..=8192).contains(&rsa_bits(&rsa)) => Ok(()),
+            _ => Err(found),
+        },
     }
 }
 

@@ -59,7 +59,7 @@ fn bounded(pem: &[u8], part: Part, bytes_max: usize) -> Result<&[u8], Certificat
     Ok(pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(pem))
 }
 
-fn found(pem: &[u8]) -> Found {
+pub(crate) fn found(pem: &[u8]) -> Found {
     let shown: Vec<String> = labels(pem).take(LABELS_SHOWN_MAX).map(printable).collect();
     if !shown.is_empty() {
         Found::Sections(shown)
@@ -84,7 +84,7 @@ fn is_encryption_header(line: &[u8]) -> bool {
     line.starts_with(b"Proc-Type:") && line.trim_ascii_end().ends_with(b"ENCRYPTED")
 }
 
-fn printable(label: &[u8]) -> String {
+pub(crate) fn printable(label: &[u8]) -> String {
     let shown = label.iter().map(|&byte| {
         if byte.is_ascii_graphic() || byte == b' ' {
             char::from(byte)

@@ -8,9 +8,9 @@
 //! Left to others: the fields of a line and escaping line breaks in them (the request record), calling
 //! [`AccessLogSender::flush`] every 100 to 200 ms (the core's timer), compressing and deleting old files.
 
-mod sender;
 mod writer;
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -21,29 +21,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-pub use sender::AccessLogSender;
-use sender::Message;
+use crate::batch::{BatchLimits, BatchSender, Dropped, Message};
 use writer::Writer;
 
 /// The bounds of an access log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessLogLimits {
-    /// A core's batch is handed over when it has this many bytes. Default 32 KiB.
+    /// A core's batch is handed over when it has this many bytes. Default 128 KiB: waking the thread that writes costs as much
+    /// as a few requests do.
     pub batch_bytes: usize,
     /// A longer line is dropped and counted. Default 256 KiB: heads are bounded well below it.
     pub line_bytes_max: usize,
-    /// Batches of all cores that wait for the disk. Default 256, which is 8 MiB of usual lines.
+    /// Batches of all cores that wait for the disk. Default 64, which is 8 MiB of usual lines.
     pub queue_batches: usize,
     /// How often, at most, the file is looked for under its name and drops are reported. Default 1 s.
     pub check_interval: Duration,
 }
 
+impl AccessLogLimits {
+    fn batch(&self) -> BatchLimits {
+        BatchLimits {
+            batch_bytes: self.batch_bytes,
+            line_bytes_max: self.line_bytes_max,
+        }
+    }
+}
+
 impl Default for AccessLogLimits {
     fn default() -> Self {
         Self {
-            batch_bytes: 32 * 1024,
+            batch_bytes: 128 * 1024,
             line_bytes_max: 256 * 1024,
-            queue_batches: 256,
+            queue_batches: 64,
             check_interval: Duration::from_secs(1),
         }
     }
@@ -96,7 +105,7 @@ pub struct LostLines {
     pub queue_full: u64,
     /// The disk refused them.
     pub not_written: u64,
-    /// They were longer than [`AccessLogLimits::line_bytes_max`].
+    /// They were longer than the limit, [`AccessLogLimits::line_bytes_max`] for example.
     pub too_long: u64,
 }
 
@@ -144,9 +153,8 @@ pub struct AccessLogMonitor(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     written: AtomicU64,
-    queue_full: AtomicU64,
+    dropped: Arc<Dropped>,
     not_written: AtomicU64,
-    too_long: AtomicU64,
     stop: AtomicBool,
     status: Mutex<AccessLogStatus>,
 }
@@ -162,9 +170,9 @@ impl AccessLogMonitor {
     #[must_use]
     pub fn lost(&self) -> LostLines {
         LostLines {
-            queue_full: self.0.queue_full.load(Ordering::Relaxed),
+            queue_full: self.0.dropped.queue_full.load(Ordering::Relaxed),
             not_written: self.0.not_written.load(Ordering::Relaxed),
-            too_long: self.0.too_long.load(Ordering::Relaxed),
+            too_long: self.0.dropped.too_long.load(Ordering::Relaxed),
         }
     }
 
@@ -213,7 +221,7 @@ impl AccessLog {
             .name("access-log".to_owned())
             .spawn(run)
             .map_err(OpenError::Thread)?;
-        let sender = AccessLogSender::new(queue.clone(), Arc::clone(&shared), limits);
+        let sender = BatchSender::new(queue.clone(), Arc::clone(&shared.dropped), limits.batch());
         Ok((
             Self {
                 queue,
@@ -221,7 +229,7 @@ impl AccessLog {
                 ended,
                 thread,
             },
-            sender,
+            AccessLogSender(sender),
         ))
     }
 
@@ -245,6 +253,32 @@ impl AccessLog {
             Err(RecvTimeoutError::Timeout) => Err(ShutdownError::TimedOut),
             Ok(()) | Err(RecvTimeoutError::Disconnected) => self.thread.join().map_err(|_| ShutdownError::Panicked),
         }
+    }
+}
+
+/// Takes one core's lines. A clone is for another core and shares nothing with this one but the queue.
+///
+/// Not `Sync` on purpose: cores that share it would have to wait for one another. Dropping it hands over what it holds.
+#[derive(Clone)]
+pub struct AccessLogSender(BatchSender);
+
+impl AccessLogSender {
+    /// Appends one line: `write` adds its bytes to the buffer, without a line break and without touching what is
+    /// there. Writing nothing is no line. Never blocks; a full batch is handed over, and dropped when the queue is full.
+    pub fn line(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.0.line(0, write);
+    }
+
+    /// Hands over what was gathered, if anything. Never blocks. The core's timer calls it every 100 to 200 ms, so that
+    /// lines of a quiet core are seen.
+    pub fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+impl fmt::Debug for AccessLogSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessLogSender").finish_non_exhaustive()
     }
 }
 

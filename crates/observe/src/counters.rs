@@ -85,7 +85,7 @@ pub(crate) const BOUNDS_NANOS: [u64; 16] = [
     60_000_000_000,
 ];
 
-const BUCKETS: usize = BOUNDS_NANOS.len() + 1;
+pub(crate) const BUCKETS: usize = BOUNDS_NANOS.len() + 1;
 
 /// How long things took, in fixed buckets from 0.5 ms to 60 s. One writer.
 #[derive(Debug, Default)]
@@ -141,6 +141,26 @@ impl HistogramSnapshot {
     #[must_use]
     pub fn sum(&self) -> Duration {
         Duration::from_nanos(self.sum_nanos)
+    }
+
+    /// What was counted since `previous`, an earlier snapshot of the same histograms. When less was counted than before,
+    /// they are not the same any more, and everything is new.
+    #[must_use]
+    pub fn since(&self, previous: &Self) -> Self {
+        let pairs = self.buckets.iter().zip(previous.buckets);
+        if pairs.clone().any(|(now, before)| *now < before) {
+            return self.clone();
+        }
+        let mut buckets = pairs.map(|(now, before)| now - before);
+        Self {
+            buckets: std::array::from_fn(|_| buckets.next().unwrap_or(0)),
+            sum_nanos: self.sum_nanos.wrapping_sub(previous.sum_nanos),
+        }
+    }
+
+    /// How many durations each bucket has.
+    pub(crate) fn buckets(&self) -> &[u64; BUCKETS] {
+        &self.buckets
     }
 
     /// For each bound, smallest first, how many durations were not longer; then how many there were in all.
@@ -201,6 +221,23 @@ mod tests {
     #[test]
     fn bounds_grow() {
         assert!(BOUNDS_NANOS.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn what_came_since_a_snapshot_is_the_difference() {
+        let histogram = Histogram::default();
+        histogram.observe(Duration::from_millis(3));
+        let before = histogram.snapshot();
+        assert_eq!(before.since(&before), HistogramSnapshot::default());
+        histogram.observe(Duration::from_millis(3));
+        histogram.observe(Duration::from_secs(70));
+        let since = histogram.snapshot().since(&before);
+        assert_eq!((since.count(), since.sum()), (2, Duration::from_millis(70_003)));
+        assert_eq!(since.buckets()[3], 1);
+        // A target group that was deleted and made again.
+        let anew = Histogram::default();
+        anew.observe(Duration::from_secs(1));
+        assert_eq!(anew.snapshot().since(&histogram.snapshot()), anew.snapshot());
     }
 
     #[test]

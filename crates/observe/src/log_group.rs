@@ -14,14 +14,17 @@
 //!
 //! Left to others: what is written into which group, one process at a time for one folder (the data folder's lock).
 
+mod keeper;
 mod lines;
 mod name;
 mod reader;
 mod record;
 mod segment;
+mod streams;
 mod writer;
 
 use crate::queue::{Importance, QueueLimits, QueueReceiver, QueueSender, lossy_queue};
+pub use keeper::LogGroupKeeper;
 pub use reader::{Direction, LogGroupReader, LogPosition, LogQuery, Page, StoredLogEvent};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,6 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+pub use streams::LogStreamFacts;
 use tokio::sync::watch;
 use writer::Writer;
 
@@ -126,6 +130,7 @@ pub struct LogGroups {
     root: PathBuf,
     queue: QueueSender,
     shared: Arc<Shared>,
+    keeper: LogGroupKeeper,
 }
 
 impl LogGroups {
@@ -156,12 +161,20 @@ impl LogGroups {
             queue.clone(),
             Box::new(on_news),
         );
+        let writer = Arc::new(Mutex::new(writer));
+        let its = Arc::clone(&writer);
         thread::Builder::new()
             .name("log-groups".to_owned())
-            .spawn(move || run(writer, batches))
+            .spawn(move || run(&its, batches))
             .map_err(LogGroupsError::Thread)?;
         Ok(Self {
             root: root.to_owned(),
+            keeper: LogGroupKeeper {
+                writer,
+                queue: queue.clone(),
+                shared: shared.clone(),
+                streams: Arc::default(),
+            },
             queue,
             shared,
         })
@@ -185,7 +198,13 @@ impl LogGroups {
     /// Reads what has been written, and can wait for what is being written.
     #[must_use]
     pub fn reader(&self) -> LogGroupReader {
-        LogGroupReader::behind(self.root.clone(), self.queue.clone())
+        LogGroupReader::behind(self.root.clone(), self.queue.clone(), self.keeper.streams.clone())
+    }
+
+    /// Changes what is there.
+    #[must_use]
+    pub fn keeper(&self) -> LogGroupKeeper {
+        self.keeper.clone()
     }
 
     /// Told after each batch that reached a file. It ends when the last monitor and this are dropped.
@@ -201,12 +220,13 @@ impl LogGroups {
     }
 }
 
-fn run(mut writer: Writer, mut batches: QueueReceiver) {
+fn run(writer: &Mutex<Writer>, mut batches: QueueReceiver) {
+    let lock = || writer.lock().unwrap_or_else(PoisonError::into_inner);
     let mut batch = Vec::new();
     while batches.next(&mut batch) {
-        writer.take(&batch);
+        lock().take(&batch);
     }
-    writer.report_drops();
+    lock().report_drops();
 }
 
 /// Takes events from any thread.

@@ -37,6 +37,7 @@ struct Block {
 enum Value {
     Counter(u64),
     Gauge(i64),
+    Fraction(f64),
     Histogram(Box<HistogramSnapshot>),
 }
 
@@ -55,6 +56,14 @@ impl Exposition {
     /// Adds a gauge's value to what was added for these labels before.
     pub fn gauge<const N: usize>(&mut self, family: &GaugeFamily<N>, labels: [&str; N], value: i64) {
         self.add(&family.0, labels, Value::Gauge(value));
+    }
+
+    /// Adds a gauge's value that is no whole number to what was added for these labels before: a share, a rate, an
+    /// average. One that is no number at all, such as an average of nothing, is left out.
+    pub fn fraction<const N: usize>(&mut self, family: &GaugeFamily<N>, labels: [&str; N], value: f64) {
+        if value.is_finite() {
+            self.add(&family.0, labels, Value::Fraction(value));
+        }
     }
 
     /// Adds a histogram to what was added for these labels before.
@@ -103,16 +112,20 @@ impl Value {
     fn type_name(&self) -> &'static str {
         match self {
             Self::Counter(_) => "counter",
-            Self::Gauge(_) => "gauge",
+            Self::Gauge(_) | Self::Fraction(_) => "gauge",
             Self::Histogram(_) => "histogram",
         }
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "it becomes a fraction")]
     fn merge(&mut self, more: &Self) {
-        match (self, more) {
+        match (&mut *self, more) {
             (Self::Counter(sum), Self::Counter(more)) => *sum = sum.wrapping_add(*more),
             (Self::Gauge(sum), Self::Gauge(more)) => *sum = sum.wrapping_add(*more),
             (Self::Histogram(sum), Self::Histogram(more)) => sum.merge(more),
+            (Self::Fraction(sum), Self::Fraction(more)) => *sum += more,
+            (Self::Fraction(sum), Self::Gauge(more)) => *sum += *more as f64,
+            (Self::Gauge(sum), Self::Fraction(more)) => *self = Self::Fraction(*sum as f64 + more),
             // A block holds values of one type.
             _ => {}
         }
@@ -133,6 +146,7 @@ impl Block {
             match value {
                 Value::Counter(value) => push(text, format_args!("{name}_total{} {value}\n", braced(labels))),
                 Value::Gauge(value) => push(text, format_args!("{name}{} {value}\n", braced(labels))),
+                Value::Fraction(value) => push(text, format_args!("{name}{} {value}\n", braced(labels))),
                 Value::Histogram(value) => write_histogram(text, name, labels, value),
             }
         }

@@ -1,7 +1,7 @@
 //! The end of the access log that the thread runs: appending, rotation, and what to do when the disk refuses.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -9,8 +9,9 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use super::sender::{Batch, Message};
 use super::{AccessLogEvent, AccessLogLimits, AccessLogStatus, Shared, open_file};
+use crate::append::{Unwritten, append_all, half_line, whole_lines};
+use crate::batch::{Batch, Message};
 
 pub(super) struct Writer {
     path: PathBuf,
@@ -26,12 +27,6 @@ pub(super) struct Writer {
     /// Lines lost since writing began to fail.
     failing: Option<u64>,
     queue_full_reported: u64,
-}
-
-/// How far an append came before it failed.
-struct Unwritten {
-    written: usize,
-    error: io::Error,
 }
 
 impl Writer {
@@ -71,43 +66,42 @@ impl Writer {
     }
 
     fn take(&mut self, message: Message) {
-        let Message::Batch(mut batch) = message else { return };
+        let Message::Batch(batch) = message else { return };
         if self.checked.elapsed() >= self.limits.check_interval {
             self.follow_the_name();
             self.report_drops();
             self.checked = Instant::now();
         }
         self.write(&batch);
-        batch.bytes.clear();
-        batch.recycle(&self.limits);
+        batch.recycle(&self.limits.batch());
     }
 
     fn write(&mut self, batch: &Batch) {
+        let lines = batch.lines();
         let (whole, outcome) = match self.append(&batch.bytes) {
-            Ok(()) => (batch.lines, Ok(())),
+            Ok(()) => (lines, Ok(())),
             Err(Unwritten { written, error }) => {
                 let written = batch.bytes.get(..written).unwrap_or_default();
                 self.cut_half_line(written);
-                (written.iter().filter(|byte| **byte == b'\n').count() as u64, Err(error))
+                (whole_lines(written), Err(error))
             }
         };
         self.shared.written.fetch_add(whole, Ordering::Relaxed);
         match outcome {
             Ok(()) => self.succeeded(),
-            Err(error) => self.failed(&error, batch.lines.saturating_sub(whole)),
+            Err(error) => self.failed(&error, lines.saturating_sub(whole)),
         }
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Unwritten> {
-        let nothing = |error| Unwritten { written: 0, error };
         if self.file.is_none() {
-            self.file = Some(open_file(&self.path).map_err(nothing)?);
+            self.file = Some(open_file(&self.path).map_err(Unwritten::nothing)?);
             self.mid_line = false;
         }
         // Set above.
         let Some(file) = &mut self.file else { return Ok(()) };
         if self.mid_line {
-            append_all(file, b"\n").map_err(|unwritten| nothing(unwritten.error))?;
+            append_all(file, b"\n").map_err(|unwritten| Unwritten::nothing(unwritten.error))?;
             self.mid_line = false;
         }
         append_all(file, bytes)
@@ -116,7 +110,7 @@ impl Writer {
     /// A disk that fills up takes half a batch. The half line at its end is cut off, or, where that is impossible,
     /// closed before the next batch, so that it never runs into another line.
     fn cut_half_line(&mut self, written: &[u8]) {
-        let half = written.iter().rev().take_while(|byte| **byte != b'\n').count() as u64;
+        let half = half_line(written);
         if half == 0 {
             return;
         }
@@ -185,32 +179,13 @@ impl Writer {
     }
 
     fn report_drops(&mut self) {
-        let dropped = self.shared.queue_full.load(Ordering::Relaxed);
+        let dropped = self.shared.dropped.queue_full.load(Ordering::Relaxed);
         let lines_lost = dropped.saturating_sub(self.queue_full_reported);
         if lines_lost > 0 {
             self.queue_full_reported = dropped;
             (self.on_event)(AccessLogEvent::QueueFull { lines_lost });
         }
     }
-}
-
-/// One write in all usual cases; more only when the system takes less than everything.
-fn append_all(mut file: &File, bytes: &[u8]) -> Result<(), Unwritten> {
-    let mut written = 0;
-    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
-        match file.write(rest) {
-            Ok(0) => {
-                return Err(Unwritten {
-                    written,
-                    error: ErrorKind::WriteZero.into(),
-                });
-            }
-            Ok(count) => written += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(Unwritten { written, error }),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 
 use super::lines::{Backward, Forward};
 use super::segment::{self, Segment};
+use super::streams::{LogStreamFacts, Streams};
 use super::{name, record};
 use crate::queue::QueueSender;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How deep folders of long group names go, with room to spare.
@@ -81,6 +84,8 @@ pub struct StoredLogEvent {
     pub timestamp_ms: u64,
     /// The log stream.
     pub stream: String,
+    /// When it arrived, in milliseconds since the epoch.
+    pub ingested_ms: u64,
     /// The message.
     pub message: String,
     /// Where it begins. No other event of its group has the same position.
@@ -106,20 +111,26 @@ pub struct LogGroupReader {
     root: PathBuf,
     /// The way to the writer, if it is in this process.
     queue: Option<QueueSender>,
+    streams: Arc<Streams>,
 }
 
 impl LogGroupReader {
     /// A reader of the groups in `root`.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root, queue: None }
+        Self {
+            root,
+            queue: None,
+            streams: Arc::default(),
+        }
     }
 
     /// One that can wait for the writer that `queue` leads to.
-    pub(super) fn behind(root: PathBuf, queue: QueueSender) -> Self {
+    pub(super) fn behind(root: PathBuf, queue: QueueSender, streams: Arc<Streams>) -> Self {
         Self {
             root,
             queue: Some(queue),
+            streams,
         }
     }
 
@@ -139,6 +150,33 @@ impl LogGroupReader {
         collect(&self.root, &[], FOLDER_DEPTH_MAX, &mut found)?;
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// Whether something was written into a group.
+    #[must_use]
+    pub fn exists(&self, group: &str) -> bool {
+        segment::is_in(&self.folder(group))
+    }
+
+    /// How much the files of a group hold, in bytes.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn bytes(&self, group: &str) -> io::Result<u64> {
+        let segments = segment::list(&self.folder(group))?;
+        Ok(segments.iter().map(|segment| segment.bytes).sum())
+    }
+
+    /// The streams that have events in a group, by name. The first question reads all of it.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn streams(&self, group: &str) -> io::Result<BTreeMap<String, LogStreamFacts>> {
+        self.streams.of(self, group)
+    }
+
+    pub(super) fn folder(&self, group: &str) -> PathBuf {
+        name::folder(&self.root, group)
     }
 
     /// Reads one page. A group that does not exist is empty.
@@ -273,6 +311,7 @@ impl Pass<'_> {
         if let Some(line) = record::read_line(line).filter(|line| self.query.accepts(line)) {
             self.events.push(StoredLogEvent {
                 timestamp_ms: line.timestamp,
+                ingested_ms: line.ingested.unwrap_or(line.timestamp),
                 stream: line.stream.into_owned(),
                 message: line.message.into_owned(),
                 position: at,

@@ -67,6 +67,13 @@ impl LineWriter {
         out.push_str("\"}\n");
     }
 
+    /// As [`LineWriter::write`], for an event that arrived at another time than its own.
+    pub(super) fn write_ingested(&mut self, out: &mut String, event: &LogGroupEvent<'_>, ingested_ms: u64) {
+        self.write(out, event);
+        out.truncate(out.len() - "}\n".len());
+        let _ = writeln!(out, ",\"ingested\":{ingested_ms}}}"); // writing to a string cannot fail
+    }
+
     fn begin(&mut self, event: &LogGroupEvent<'_>) {
         let (second, milli) = (event.timestamp_ms / 1000, event.timestamp_ms % 1000);
         if self.text.is_empty() || self.second != second {
@@ -144,6 +151,9 @@ pub(super) struct Line<'a> {
     pub(super) stream: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) message: Cow<'a, str>,
+    /// When it arrived, where that is not its time.
+    #[serde(default)]
+    pub(super) ingested: Option<u64>,
 }
 
 /// Reads a line without its newline. `None` when it is none: torn by a crash, or changed by somebody.

@@ -1,3 +1,5 @@
+mod keeper;
+
 use super::*;
 use crate::testing::{PATIENCE, TestDirectory};
 use std::fs;

@@ -1,16 +1,17 @@
 //! What the thread does: batches into segments, old segments away, and what to do when the disk refuses.
 
-use super::record::{LineWriter, take_frame};
-use super::{LogGroupLimits, LogGroupNews, Shared, name, segment};
+use super::lines::Forward;
+use super::record::{LineWriter, read_line, take_frame};
+use super::{LogGroupEvent, LogGroupLimits, LogGroupNews, Shared, name, segment};
 use crate::queue::QueueSender;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// Groups whose file is kept open.
 const OPEN_GROUPS_MAX: usize = 128;
@@ -119,6 +120,89 @@ impl Writer {
             self.checked = Instant::now();
             self.report_drops();
         }
+    }
+
+    /// Appends events of one group, or says why not.
+    pub(super) fn append(&mut self, name: &str, events: &[LogGroupEvent<'_>], ingested_ms: u64) -> io::Result<()> {
+        let chunk = CHUNK_BYTES_MAX.min(usize::try_from(self.limits.segment_bytes).unwrap_or(usize::MAX));
+        let mut group = match self.groups.remove(name) {
+            Some(group) => group,
+            None => Group::new(name::folder(&self.root, name)),
+        };
+        let mut written = Ok(());
+        let mut events = events.iter().peekable();
+        while let Some(event) = events.next() {
+            self.line.clear();
+            self.lines.write_ingested(&mut self.line, event, ingested_ms);
+            group.pending.extend_from_slice(self.line.as_bytes());
+            group.events += 1;
+            if events.peek().is_none() || group.pending.len() > chunk {
+                let outcome = group.write(&self.limits);
+                self.shared.written.fetch_add(outcome.written, Ordering::Relaxed);
+                if let Some(error) = outcome.error {
+                    written = Err(error);
+                    break;
+                }
+            }
+        }
+        self.groups.insert(name.to_owned(), group);
+        written
+    }
+
+    /// Removes a group's files.
+    pub(super) fn delete_group(&mut self, name: &str) -> io::Result<()> {
+        self.groups.remove(name);
+        let folder = name::folder(&self.root, name);
+        // The oldest ones first, so that what a failure leaves is an end of it. Other names may go on below the folder.
+        for segment in segment::list(&folder)? {
+            fs::remove_file(segment::path(&folder, segment.number))?;
+        }
+        match fs::remove_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound || error.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
+            removed => removed,
+        }
+    }
+
+    /// Writes blanks over the events of a stream.
+    pub(super) fn blank(&mut self, name: &str, stream: &str) -> io::Result<()> {
+        let folder = name::folder(&self.root, name);
+        for segment in segment::list(&folder)? {
+            let path = segment::path(&folder, segment.number);
+            let file = File::options().write(true).open(&path)?;
+            let mut lines = Forward::new(File::open(&path)?, 0)?;
+            loop {
+                let at = lines.at();
+                let Some(line) = lines.next()? else { break };
+                if read_line(line).is_some_and(|line| line.stream == stream) {
+                    file.write_all_at(&vec![b' '; line.len()], at)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes files that were written last before a moment; of the newest one only what is in it. Says whether something
+    /// went.
+    pub(super) fn expire(&mut self, name: &str, before: SystemTime) -> io::Result<bool> {
+        let folder = name::folder(&self.root, name);
+        let segments = segment::list(&folder)?;
+        let newest = segments.last().map(|segment| segment.number);
+        let mut changed = false;
+        for segment in segments.iter().filter(|it| it.modified < before && it.bytes > 0) {
+            let path = segment::path(&folder, segment.number);
+            match newest == Some(segment.number) {
+                // Its number is not used again, so that no position means something else.
+                true => segment::open(&folder, segment.number + 1)
+                    .map(drop)
+                    .and_then(|()| fs::remove_file(path))?,
+                false => fs::remove_file(path)?,
+            }
+            changed = true;
+        }
+        if changed {
+            self.groups.remove(name);
+        }
+        Ok(changed)
     }
 
     /// Counts an outcome, and tells when it is another than the one before.

@@ -70,6 +70,72 @@ fn cores_add_up_in_a_histogram() {
 }
 
 #[test]
+fn fractions_are_gauges() {
+    let mut exposition = Exposition::new();
+    exposition.fraction(&OPEN, ["half"], 0.25);
+    exposition.fraction(&OPEN, ["half"], 0.25);
+    exposition.gauge(&OPEN, ["mixed"], 2);
+    exposition.fraction(&OPEN, ["mixed"], 0.5);
+    exposition.gauge(&OPEN, ["mixed"], -1);
+    exposition.fraction(&OPEN, ["small"], 1e-7);
+    for value in [f64::NAN, f64::INFINITY] {
+        exposition.fraction(&OPEN, ["nothing"], value);
+    }
+    let text = exposition.into_text();
+    let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let expected = [
+        "albacore_proxy_connections{listener=\"half\"} 0.5",
+        "albacore_proxy_connections{listener=\"mixed\"} 1.5",
+        "albacore_proxy_connections{listener=\"small\"} 0.0000001",
+    ];
+    assert_eq!(samples, expected);
+    assert_eq!(parse(&text), Ok(3));
+}
+
+/// The dimensions of the metrics of a load balancer, as labels. Source: ALB 8.2.
+#[test]
+fn a_family_may_have_all_dimensions_of_a_load_balancer() {
+    const LABELS: [&str; 3] = ["load_balancer", "target_group", "availability_zone"];
+    const CODES: CounterFamily<4> = CounterFamily::new(
+        "albacore_proxy_target_responses",
+        "Responses of targets.",
+        ["load_balancer", "target_group", "availability_zone", "class"],
+    );
+    const HEALTHY: GaugeFamily<3> = GaugeFamily::new("albacore_proxy_healthy_hosts", "Healthy targets.", LABELS);
+    const SLOW: HistogramFamily<3> =
+        HistogramFamily::new("albacore_proxy_target_response_seconds", "Time of targets.", LABELS);
+    let of = [
+        "app/shop/0123456789abcdef",
+        "targetgroup/orders/fedcba9876543210",
+        "us-east-1a",
+    ];
+    let other = [of[0], of[1], "us-east-1b"];
+    let core = Histogram::default();
+    core.observe(Duration::from_millis(7));
+    let mut exposition = Exposition::new();
+    for _core in 0..2 {
+        exposition.counter(&CODES, [of[0], of[1], of[2], "2xx"], 20);
+        exposition.histogram(&SLOW, of, &core.snapshot());
+    }
+    exposition.histogram(&SLOW, other, &core.snapshot());
+    exposition.gauge(&HEALTHY, of, 2);
+    exposition.gauge(&HEALTHY, other, 1);
+    let text = exposition.into_text();
+    assert_eq!(parse(&text), Ok(1 + 2 + 2 * 19));
+    let labels = "load_balancer=\"app/shop/0123456789abcdef\",target_group=\"targetgroup/orders/fedcba9876543210\"";
+    for line in [
+        format!("albacore_proxy_target_responses_total{{{labels},availability_zone=\"us-east-1a\",class=\"2xx\"}} 40"),
+        format!("albacore_proxy_healthy_hosts{{{labels},availability_zone=\"us-east-1b\"}} 1"),
+        format!(
+            "albacore_proxy_target_response_seconds_bucket{{{labels},availability_zone=\"us-east-1a\",le=\"0.01\"}} 2"
+        ),
+        format!("albacore_proxy_target_response_seconds_count{{{labels},availability_zone=\"us-east-1b\"}} 1"),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} must stand in\n{text}");
+    }
+}
+
+#[test]
 fn everything_we_write_is_open_metrics() {
     let histogram = Histogram::default();
     histogram.observe(Duration::from_millis(3));

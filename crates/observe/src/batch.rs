@@ -1,13 +1,14 @@
-//! The end of the access log that a traffic core holds.
+//! Lines of one traffic core, gathered into batches for one thread that writes.
+//!
+//! Each core has a buffer of its own and hands over whole buffers through a bounded queue; the thread writes them and
+//! gives the buffers back. Nobody waits: when the queue is full, the batch is dropped and its lines are counted. A line
+//! says where it goes; lines for the same place that follow each other are one [`Run`].
 
 use std::cell::RefCell;
-use std::fmt;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
-
-use super::{AccessLogLimits, Shared};
 
 /// Buffers that wait to be used again, per core. More in flight than that is a burst, and its buffers are freed.
 const SPARE_BUFFERS: usize = 8;
@@ -15,25 +16,63 @@ const SPARE_BUFFERS: usize = 8;
 /// Room for the line that makes a batch full, so that usual lines do not make its buffer grow.
 const LAST_LINE_BYTES: usize = 4 * 1024;
 
+/// More runs than this in a buffer are not kept.
+const KEPT_RUNS_MAX: usize = 1024;
+
+/// The bounds of a core's part.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchLimits {
+    /// A batch is handed over when it has this many bytes.
+    pub(crate) batch_bytes: usize,
+    /// A longer line is dropped and counted.
+    pub(crate) line_bytes_max: usize,
+}
+
+/// Lines that never reached the thread, of all cores.
+#[derive(Debug, Default)]
+pub(crate) struct Dropped {
+    pub(crate) queue_full: AtomicU64,
+    pub(crate) too_long: AtomicU64,
+}
+
 /// What goes through the queue.
-pub(super) enum Message {
+pub(crate) enum Message {
     Batch(Batch),
-    /// Nothing to write: look at the stop flag.
+    /// Nothing to write: look at the clock and at the stop flag.
     Wake,
 }
 
-/// Whole lines of one core.
-pub(super) struct Batch {
-    pub(super) bytes: Vec<u8>,
-    pub(super) lines: u64,
-    home: SyncSender<Vec<u8>>,
+/// Lines that go to the same place, one behind the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Where they go.
+    pub(crate) to: u64,
+    pub(crate) lines: u64,
+    /// Where they end in the batch; they begin where the run before ends.
+    pub(crate) end: usize,
 }
 
+/// Whole lines of one core.
+pub(crate) struct Batch {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) runs: Vec<Run>,
+    home: SyncSender<Buffers>,
+}
+
+type Buffers = (Vec<u8>, Vec<Run>);
+
 impl Batch {
-    /// Gives the buffer back to its core, or frees it when it grew or the core has enough.
-    pub(super) fn recycle(self, limits: &AccessLogLimits) {
-        if self.bytes.capacity() <= 2 * (limits.batch_bytes + LAST_LINE_BYTES) {
-            let _ = self.home.try_send(self.bytes);
+    pub(crate) fn lines(&self) -> u64 {
+        self.runs.iter().map(|run| run.lines).sum()
+    }
+
+    /// Gives the buffers back to their core, or frees them when they grew or the core has enough.
+    pub(crate) fn recycle(mut self, limits: &BatchLimits) {
+        if self.bytes.capacity() <= 2 * (limits.batch_bytes + LAST_LINE_BYTES) && self.runs.capacity() <= KEPT_RUNS_MAX
+        {
+            self.bytes.clear();
+            self.runs.clear();
+            let _ = self.home.try_send((self.bytes, self.runs));
         }
     }
 }
@@ -41,35 +80,31 @@ impl Batch {
 /// Takes one core's lines. A clone is for another core and shares nothing with this one but the queue.
 ///
 /// Not `Sync` on purpose: cores that share it would have to wait for one another. Dropping it hands over what it holds.
-pub struct AccessLogSender {
+pub(crate) struct BatchSender {
     queue: SyncSender<Message>,
-    shared: Arc<Shared>,
-    limits: AccessLogLimits,
+    dropped: Arc<Dropped>,
+    limits: BatchLimits,
     pending: RefCell<Pending>,
-    home: SyncSender<Vec<u8>>,
-    spare: Receiver<Vec<u8>>,
+    home: SyncSender<Buffers>,
+    spare: Receiver<Buffers>,
 }
 
 /// The batch being gathered. What lies behind `whole` is the rest of a line whose writer panicked.
+#[derive(Default)]
 struct Pending {
     bytes: Vec<u8>,
+    runs: Vec<Run>,
     whole: usize,
-    lines: u64,
 }
 
-impl AccessLogSender {
-    pub(super) fn new(queue: SyncSender<Message>, shared: Arc<Shared>, limits: AccessLogLimits) -> Self {
+impl BatchSender {
+    pub(crate) fn new(queue: SyncSender<Message>, dropped: Arc<Dropped>, limits: BatchLimits) -> Self {
         let (home, spare) = mpsc::sync_channel(SPARE_BUFFERS);
-        let pending = RefCell::new(Pending {
-            bytes: new_buffer(&limits),
-            whole: 0,
-            lines: 0,
-        });
         Self {
             queue,
-            shared,
+            dropped,
             limits,
-            pending,
+            pending: RefCell::default(),
             home,
             spare,
         }
@@ -77,13 +112,17 @@ impl AccessLogSender {
 
     /// Appends one line: `write` adds its bytes to the buffer, without a line break and without touching what is
     /// there. Writing nothing is no line. Never blocks; a full batch is handed over, and dropped when the queue is full.
-    pub fn line(&self, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn line(&self, to: u64, write: impl FnOnce(&mut Vec<u8>)) {
         // Only a line written from inside another line finds the buffer taken.
         let Ok(mut pending) = self.pending.try_borrow_mut() else {
             debug_assert!(false, "a line is written inside a line");
             return;
         };
         let pending = &mut *pending;
+        if pending.bytes.capacity() == 0 {
+            // Only now: a core that never has a line needs no buffer.
+            pending.bytes.reserve(self.limits.batch_bytes + LAST_LINE_BYTES);
+        }
         pending.bytes.truncate(pending.whole);
         write(&mut pending.bytes);
         let written = pending.bytes.len().saturating_sub(pending.whole);
@@ -92,94 +131,88 @@ impl AccessLogSender {
         }
         if written > self.limits.line_bytes_max {
             pending.bytes.truncate(pending.whole);
-            self.shared.too_long.fetch_add(1, Ordering::Relaxed);
+            self.dropped.too_long.fetch_add(1, Ordering::Relaxed);
             return;
         }
         pending.bytes.push(b'\n');
         pending.whole = pending.bytes.len();
-        pending.lines += 1;
+        match pending.runs.last_mut() {
+            Some(run) if run.to == to => {
+                run.lines += 1;
+                run.end = pending.whole;
+            }
+            _ => pending.runs.push(Run {
+                to,
+                lines: 1,
+                end: pending.whole,
+            }),
+        }
         if pending.whole >= self.limits.batch_bytes {
             self.hand_over(pending);
         }
     }
 
-    /// Hands over what was gathered, if anything. Never blocks. The core's timer calls it every 100 to 200 ms, so that
-    /// lines of a quiet core are seen.
-    pub fn flush(&self) {
+    /// Hands over what was gathered, if anything. Never blocks.
+    pub(crate) fn flush(&self) {
         if let Ok(mut pending) = self.pending.try_borrow_mut()
-            && pending.lines > 0
+            && pending.whole > 0
         {
             self.hand_over(&mut pending);
         }
     }
 
     fn hand_over(&self, pending: &mut Pending) {
-        let next = self.spare.try_recv().unwrap_or_else(|_| new_buffer(&self.limits));
-        let mut bytes = mem::replace(&mut pending.bytes, next);
-        bytes.truncate(mem::take(&mut pending.whole));
+        let (bytes, runs) = self.spare.try_recv().unwrap_or_default();
+        let mut full = mem::replace(pending, Pending { bytes, runs, whole: 0 });
+        full.bytes.truncate(full.whole);
         let batch = Batch {
-            bytes,
-            lines: mem::take(&mut pending.lines),
+            bytes: full.bytes,
+            runs: full.runs,
             home: self.home.clone(),
         };
         if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) =
             self.queue.try_send(Message::Batch(batch))
-            && let Message::Batch(mut batch) = message
+            && let Message::Batch(batch) = message
         {
-            self.shared.queue_full.fetch_add(batch.lines, Ordering::Relaxed);
-            batch.bytes.clear();
+            self.dropped.queue_full.fetch_add(batch.lines(), Ordering::Relaxed);
             batch.recycle(&self.limits);
         }
     }
 }
 
-impl Clone for AccessLogSender {
+impl Clone for BatchSender {
     fn clone(&self) -> Self {
-        Self::new(self.queue.clone(), Arc::clone(&self.shared), self.limits)
+        Self::new(self.queue.clone(), Arc::clone(&self.dropped), self.limits)
     }
 }
 
-impl Drop for AccessLogSender {
+impl Drop for BatchSender {
     fn drop(&mut self) {
         self.flush();
     }
-}
-
-impl fmt::Debug for AccessLogSender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessLogSender")
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
-    }
-}
-
-fn new_buffer(limits: &AccessLogLimits) -> Vec<u8> {
-    Vec::with_capacity(limits.batch_bytes + LAST_LINE_BYTES)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LIMITS: AccessLogLimits = AccessLogLimits {
+    const LIMITS: BatchLimits = BatchLimits {
         batch_bytes: 16,
         line_bytes_max: 40,
-        queue_batches: 2,
-        check_interval: std::time::Duration::ZERO,
     };
 
-    fn sender() -> (AccessLogSender, Receiver<Message>, Arc<Shared>) {
-        let (queue, batches) = mpsc::sync_channel(LIMITS.queue_batches);
-        let shared = Arc::new(Shared::default());
-        (
-            AccessLogSender::new(queue, Arc::clone(&shared), LIMITS),
-            batches,
-            shared,
-        )
+    fn sender() -> (BatchSender, Receiver<Message>, Arc<Dropped>) {
+        let (queue, batches) = mpsc::sync_channel(2);
+        let dropped = Arc::new(Dropped::default());
+        (BatchSender::new(queue, Arc::clone(&dropped), LIMITS), batches, dropped)
     }
 
-    fn put(sender: &AccessLogSender, line: &str) {
-        sender.line(|buffer| buffer.extend_from_slice(line.as_bytes()));
+    fn put(sender: &BatchSender, line: &str) {
+        put_to(sender, 0, line);
+    }
+
+    fn put_to(sender: &BatchSender, to: u64, line: &str) {
+        sender.line(to, |buffer| buffer.extend_from_slice(line.as_bytes()));
     }
 
     fn next(batches: &Receiver<Message>) -> Option<Batch> {
@@ -193,9 +226,10 @@ mod tests {
     fn check(batch: Option<Batch>, text: &str, lines: u64) {
         let batch = batch.unwrap();
         assert_eq!(
-            (String::from_utf8_lossy(&batch.bytes).as_ref(), batch.lines),
+            (String::from_utf8_lossy(&batch.bytes).as_ref(), batch.lines()),
             (text, lines)
         );
+        assert_eq!(batch.runs.last().map(|run| run.end), Some(batch.bytes.len()));
     }
 
     #[test]
@@ -217,14 +251,27 @@ mod tests {
     }
 
     #[test]
+    fn lines_for_the_same_place_are_one_run() {
+        let (sender, batches, _) = sender();
+        for (to, line) in [(7, "a"), (7, "bc"), (8, "d"), (8, ""), (7, "e")] {
+            put_to(&sender, to, line);
+        }
+        sender.flush();
+        let run = |to, lines, end| Run { to, lines, end };
+        let batch = next(&batches).unwrap();
+        assert_eq!(batch.runs, [run(7, 2, 5), run(8, 1, 7), run(7, 1, 9)]);
+        assert_eq!(batch.bytes, b"a\nbc\nd\ne\n");
+    }
+
+    #[test]
     fn a_full_queue_drops_the_batch_and_counts_its_lines() {
-        let (sender, batches, shared) = sender();
+        let (sender, batches, dropped) = sender();
         for line in ["a", "b", "c"] {
             put(&sender, line);
-            put(&sender, line);
+            put_to(&sender, 1, line);
             sender.flush();
         }
-        assert_eq!(shared.queue_full.load(Ordering::Relaxed), 2);
+        assert_eq!(dropped.queue_full.load(Ordering::Relaxed), 2);
         check(next(&batches), "a\na\n", 2);
         put(&sender, "d");
         sender.flush();
@@ -234,7 +281,7 @@ mod tests {
         put(&sender, "e");
         sender.flush();
         assert_eq!(
-            shared.queue_full.load(Ordering::Relaxed),
+            dropped.queue_full.load(Ordering::Relaxed),
             3,
             "without a writer lines are lost too"
         );
@@ -242,13 +289,13 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_dropped_alone() {
-        let (sender, batches, shared) = sender();
+        let (sender, batches, dropped) = sender();
         put(&sender, "a");
         put(&sender, &"x".repeat(41));
         put(&sender, "b");
         sender.flush();
         check(next(&batches), "a\nb\n", 2);
-        assert_eq!(shared.too_long.load(Ordering::Relaxed), 1);
+        assert_eq!(dropped.too_long.load(Ordering::Relaxed), 1);
         put(&sender, &"y".repeat(40));
         check(next(&batches), &format!("{}\n", "y".repeat(40)), 1);
     }
@@ -258,7 +305,7 @@ mod tests {
         let (sender, batches, _) = sender();
         put(&sender, "a");
         let half = std::panic::AssertUnwindSafe(|| {
-            sender.line(|buffer| {
+            sender.line(0, |buffer| {
                 buffer.extend_from_slice(b"half");
                 panic!("in the middle of a line");
             });
@@ -272,17 +319,22 @@ mod tests {
     #[test]
     fn buffers_come_back_and_are_used_again() {
         let (sender, batches, _) = sender();
+        assert_eq!(
+            sender.pending.borrow().bytes.capacity(),
+            0,
+            "a core without lines holds nothing"
+        );
         put(&sender, "a");
         sender.flush();
-        let mut batch = next(&batches).unwrap();
+        let batch = next(&batches).unwrap();
         let buffer = batch.bytes.as_ptr();
-        batch.bytes.clear();
         batch.recycle(&LIMITS);
         put(&sender, "b");
         sender.flush(); // takes the spare buffer for the next batch
         put(&sender, "c");
         sender.flush();
         check(next(&batches), "b\n", 1);
-        assert_eq!(next(&batches).unwrap().bytes.as_ptr(), buffer);
+        let batch = next(&batches).unwrap();
+        assert_eq!((batch.bytes.as_ptr(), batch.bytes.as_slice()), (buffer, &b"c\n"[..]));
     }
 }

@@ -1,10 +1,12 @@
 //! What can be said about a state without threads, sockets or traffic: for `albacore check` and `albacore explain`.
 
+use crate::balance::Groups;
 use crate::explain::{self, ExplainError, Explanation, Question};
 use crate::metrics::Metrics;
-use crate::table::{Table, TableError};
-use crate::tls::{Ticketing, TlsError};
+use crate::table::{self, Kept, Table, TableError};
+use crate::tls::{TlsError, TlsShared};
 use model::State;
+use std::time::Instant;
 
 /// Why nothing can be said.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +36,10 @@ pub fn check_state(state: &State) -> Result<(), AloneError> {
 /// # Errors
 /// See [`AloneError`].
 pub fn explain_state(state: &State, question: &Question) -> Result<Explanation, AloneError> {
-    let table = compile(state)?;
+    let groups = Groups::new(1);
+    groups.follow(state, &table::users(state), Instant::now());
+    groups.check_followed();
+    let table = compile_with(state, &groups)?;
     Ok(explain::explain(
         &table,
         question,
@@ -45,5 +50,16 @@ pub fn explain_state(state: &State, question: &Question) -> Result<Explanation, 
 }
 
 fn compile(state: &State) -> Result<Table, AloneError> {
-    Ok(Table::compile(state, &Metrics::new(1), &Ticketing::new()?)?)
+    compile_with(state, &Groups::default())
+}
+
+fn compile_with(state: &State, groups: &Groups) -> Result<Table, AloneError> {
+    Ok(Table::compile(
+        state,
+        &Metrics::new(1),
+        groups,
+        &TlsShared::new()?,
+        None,
+        &Kept::default(),
+    )?)
 }

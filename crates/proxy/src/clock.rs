@@ -1,5 +1,6 @@
 //! The time in the forms that traffic needs: cached texts, because they change once a second.
 
+use crate::line::three_digits;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 
@@ -23,6 +24,16 @@ impl Wall {
         Self(secs * 1_000_000)
     }
 
+    /// So much later.
+    pub(crate) fn after(self, time: Duration) -> Self {
+        let micros = time.as_secs().saturating_mul(1_000_000);
+        Self(
+            self.0
+                .saturating_add(micros)
+                .saturating_add(time.subsec_micros().into()),
+        )
+    }
+
     pub(crate) fn secs(self) -> u64 {
         self.0 / 1_000_000
     }
@@ -44,9 +55,13 @@ impl Clock {
         }
     }
 
+    /// The wall time when the clock was read.
+    pub(crate) fn at_reading(&self) -> Wall {
+        self.wall
+    }
+
     pub(crate) fn wall(&self, at: Instant) -> Wall {
-        let since = at.saturating_duration_since(self.instant).as_micros();
-        Wall(self.wall.0.saturating_add(u64::try_from(since).unwrap_or(u64::MAX)))
+        self.wall.after(at.saturating_duration_since(self.instant))
     }
 }
 
@@ -56,8 +71,11 @@ pub(crate) struct Texts {
     http_secs: u64,
     http: Vec<u8>,
     iso_secs: u64,
-    iso: Vec<u8>,
+    iso: IsoText,
 }
+
+/// `2026-02-03T09:15:27.104211Z`.
+type IsoText = [u8; 27];
 
 impl Texts {
     /// `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -70,22 +88,28 @@ impl Texts {
     }
 
     /// `2026-02-03T09:15:27.104211Z`, appended to `out`.
+    #[inline]
     pub(crate) fn iso(&mut self, moment: Wall, out: &mut Vec<u8>) {
-        if self.iso_secs != moment.secs() || self.iso.is_empty() {
-            self.iso_secs = moment.secs();
-            let at = calendar(moment.secs());
-            let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
-            let (hour, minute, second) = at.to_hms();
-            self.iso = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.").into_bytes();
+        let (secs, micros) = (moment.0 / 1_000_000, (moment.0 % 1_000_000) as u32);
+        if self.iso_secs != secs || self.iso[0] == 0 {
+            self.begin_second(secs);
         }
-        out.extend_from_slice(&self.iso);
-        let micros = moment.0 % 1_000_000;
-        let mut divisor = 100_000;
-        while divisor > 0 {
-            out.push(b'0' + (micros / divisor % 10) as u8);
-            divisor /= 10;
+        let mut text = self.iso;
+        let ([a, b, c], [d, e, f]) = (three_digits(micros / 1000), three_digits(micros % 1000));
+        text[20..26].copy_from_slice(&[a, b, c, d, e, f]);
+        out.extend_from_slice(&text);
+    }
+
+    #[cold]
+    fn begin_second(&mut self, secs: u64) {
+        let at = calendar(secs);
+        let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
+        let (hour, minute, second) = at.to_hms();
+        let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000000Z");
+        // The calendar ends with the year 9999, so the text always has its length.
+        if let Ok(text) = text.into_bytes().try_into() {
+            (self.iso_secs, self.iso) = (secs, text);
         }
-        out.push(b'Z');
     }
 }
 

@@ -1,31 +1,40 @@
 //! The traffic cores as threads, and the handle that starts, feeds and stops them.
 
+mod closed;
+mod handover;
+
+use crate::balance::Groups;
 use crate::core::{Core, Shared};
 use crate::explain::{self, ExplainError, Explanation, Question};
 use crate::health::{Checkers, Pools};
+use crate::line::LogFormat;
 use crate::listener;
-use crate::metrics::{self, Metrics};
-use crate::places::Places;
+use crate::log_delivery::{AllHandles, LogDeliveries, LogDeliveryError};
+use crate::logs::CoreLogs;
+use crate::metrics::{Metrics, Readings, Surroundings};
+use crate::places::{Bound, Places};
 use crate::socket::{self, BindError};
 use crate::sticky::CookieKey;
-use crate::table::{Table, TableError};
-use crate::tls::{Ticketing, TlsError};
+use crate::table::{Kept, Table, TableError};
+use crate::tls::{TlsError, TlsShared, UnreadableTicketKeys};
 use crate::wheel::TICK;
 use crate::{Limits, RequestEntry};
 use arc_swap::ArcSwap;
+use handover::OpenPort;
+pub use handover::{HandedHealth, HandedOver, HandedPort};
 use invoke::{Invoker, LocalBoxFuture};
-use model::State;
-use model::observed::TargetReport;
-use observe::{AccessLogSender, Exposition};
-use std::collections::BTreeMap;
+use model::observed::{ClosedListener, TargetReport};
+use model::{ListenerArn, Secret, State};
+use observe::{AccessLogSender, DeliverySender, Exposition};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 use tracing::error;
 
@@ -49,6 +58,12 @@ pub struct Options {
     pub cookie_key: [u8; 32],
     /// Where access-log lines go.
     pub access_log: Option<AccessLogSender>,
+    /// Where the logs go that load balancers want to be delivered, and a sender of that; `None`: nowhere.
+    pub log_delivery: Option<(Arc<LogDeliveries>, DeliverySender)>,
+    /// What lines of all these logs look like.
+    pub log_format: LogFormat,
+    /// The zone that this process stands for in metrics.
+    pub availability_zone: String,
 }
 
 /// What a core needs from other rooms; made on the core's own thread.
@@ -82,6 +97,9 @@ pub enum ApplyError {
     /// A port cannot be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A log cannot be delivered.
+    #[error(transparent)]
+    Logs(#[from] LogDeliveryError),
 }
 
 /// One open listener.
@@ -110,13 +128,23 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
-    ticketing: Ticketing,
+    tls: TlsShared,
+    /// Parts of the tables compiled before.
+    kept: Kept,
+    deliveries: Option<Arc<LogDeliveries>>,
+    availability_zone: String,
     bind: IpAddr,
     publish: BTreeMap<u16, u16>,
     cores: Vec<mpsc::Sender<Command>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Open sockets by listener port. Held while a table is applied, so that two cannot mix.
-    sockets: Mutex<BTreeMap<u16, SocketAddr>>,
+    sockets: Mutex<BTreeMap<u16, OpenPort>>,
+    /// Listeners whose ports need not be had.
+    forgiven: Mutex<BTreeSet<ListenerArn>>,
+    /// Those of them whose ports could not be had the last time.
+    closed: watch::Sender<Arc<[ClosedListener]>>,
+    /// Sockets of the process before this one, until the first table says which of them it wants.
+    adopted: Mutex<Vec<HandedPort>>,
 }
 
 enum Command {
@@ -128,7 +156,23 @@ enum Command {
         done: std::sync::mpsc::Sender<()>,
     },
     Requests(oneshot::Sender<Vec<RequestEntry>>),
-    Drain(oneshot::Sender<()>),
+    Drain(Draining, oneshot::Sender<()>),
+}
+
+/// A socket that a core accepts on.
+struct Accepting {
+    port: u16,
+    socket: Rc<tokio::net::TcpListener>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// How connections end when traffic stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Draining {
+    /// Idle ones at once, the others with their answer.
+    Quick,
+    /// Idle ones with the answer to their next request.
+    Gentle,
 }
 
 impl Proxy {
@@ -139,21 +183,28 @@ impl Proxy {
     ) -> Result<Self, StartError> {
         let count = options.cores.max(1);
         let mut limits = options.limits;
-        limits.connections_max = limits.connections_max.div_ceil(count);
+        let bound = Bound::new(&limits);
         limits.body_bytes_max = limits.body_bytes_max.div_ceil(count);
+        limits.stream_bytes_max = limits.stream_bytes_max.div_ceil(count);
+        limits.idle_target_connections_max = limits.idle_target_connections_max.div_ceil(count);
         limits.kept_requests = limits.kept_requests.div_ceil(count);
         let shared = Arc::new(Shared {
             tables: ArcSwap::from_pointee(Table::empty()),
             generation: AtomicU64::new(0),
             metrics: Metrics::new(count),
             pools: Pools::new(count),
+            groups: Groups::new(count),
             limits,
             cookie_key: CookieKey::new(&options.cookie_key),
+            emptied: tokio::sync::watch::Sender::new(0),
         });
+        let (deliveries, delivery) = options.log_delivery.unzip();
+        let logs = CoreLogs::new(options.log_format, options.access_log, delivery);
         let (mut cores, mut threads) = (Vec::new(), Vec::new());
         for id in 0..count {
             let (commands, queue) = mpsc::channel(QUEUE);
-            let (shared, parts, log) = (shared.clone(), parts.clone(), options.access_log.clone());
+            let (shared, bound) = (shared.clone(), bound.clone());
+            let (parts, logs) = (parts.clone(), logs.clone());
             let seed = getrandom::u64().map_err(|_| StartError::Random)?;
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -163,8 +214,8 @@ impl Proxy {
                 let local = LocalSet::new();
                 local.block_on(&runtime, async move {
                     let parts = parts(id);
-                    let core = Core::new(id, shared, parts.invoker, log, seed);
-                    serve(core, queue, parts.shutdown).await;
+                    let core = Core::new(id, shared, parts.invoker, logs, seed);
+                    serve(core, bound, queue, parts.shutdown).await;
                 });
                 // Connections that outlived the drain end here: their tasks are dropped.
                 drop(local);
@@ -178,19 +229,34 @@ impl Proxy {
         }
         let inner = Inner {
             shared,
-            ticketing: Ticketing::new()?,
+            tls: TlsShared::new()?,
+            kept: Kept::default(),
+            deliveries,
+            availability_zone: options.availability_zone,
             bind: options.bind,
             publish: options.publish,
             cores,
             threads: Mutex::new(threads),
             sockets: Mutex::default(),
+            forgiven: Mutex::default(),
+            closed: watch::Sender::new(Arc::default()),
+            adopted: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Finds out whether a state could be served, without changing anything: rules compile, ports are free.
+    /// Finds out whether a state could be served, without changing anything: rules compile, ports are free, and buckets that
+    /// logs are newly delivered to take their test objects. Blocks on those.
     pub fn check(&self, state: &State) -> Result<(), ApplyError> {
-        let table = self.compile(state)?;
+        self.check_table(state)?;
+        match &self.inner.deliveries {
+            Some(deliveries) => Ok(deliveries.check(state)?),
+            None => Ok(()),
+        }
+    }
+
+    fn check_table(&self, state: &State) -> Result<(), ApplyError> {
+        let table = self.compile(state, None)?;
         let sockets = self.inner.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         for port in table
             .ports()
@@ -198,7 +264,13 @@ impl Proxy {
             .map(|port| port.number)
             .filter(|port| !sockets.contains_key(port))
         {
-            drop(socket::open(self.inner.bind, self.socket_port(port), port, 1)?);
+            if self.is_adopted(port) {
+                continue;
+            }
+            match socket::open(self.inner.bind, self.socket_port(port), port, 1) {
+                Err(error) if !self.is_forgiven(&table, port) => return Err(error.into()),
+                Ok(_) | Err(_) => {}
+            }
         }
         Ok(())
     }
@@ -208,34 +280,49 @@ impl Proxy {
     pub fn apply(&self, state: &State) -> Result<(), ApplyError> {
         // The lock comes first: of two tables the one compiled later must be served later.
         let mut sockets = self.inner.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        let table = self.compile(state)?;
+        let deliveries = self.inner.deliveries.as_ref();
+        let logs = deliveries.map(|deliveries| deliveries.follow(state)).transpose()?;
+        let table = self.compile(state, Some(&logs.unwrap_or_default()))?;
         let mut opened: Vec<Vec<(u16, TcpListener)>> = self.inner.cores.iter().map(|_| Vec::new()).collect();
-        let mut addresses = Vec::new();
+        let (mut addresses, mut missed) = (Vec::new(), Vec::new());
         for port in table
             .ports()
             .iter()
             .map(|port| port.number)
             .filter(|port| !sockets.contains_key(port))
         {
-            let of_port = socket::open(self.inner.bind, self.socket_port(port), port, self.inner.cores.len())?;
-            addresses.extend(
-                of_port
-                    .first()
-                    .and_then(|socket| Some((port, socket.local_addr().ok()?))),
-            );
-            for (of_core, socket) in opened.iter_mut().zip(of_port) {
-                of_core.push((port, socket));
+            let cores = self.inner.cores.len();
+            let of_port = match self.take_adopted(port) {
+                Some(handed) => handed.for_cores(cores)?,
+                None => match socket::open(self.inner.bind, self.socket_port(port), port, cores) {
+                    Ok(sockets) => sockets,
+                    Err(error) if self.is_forgiven(&table, port) => {
+                        missed.push((port, error));
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+            };
+            let open = OpenPort::new(port, &of_port)?;
+            for (at, socket) in of_port.into_iter().enumerate() {
+                opened[at % cores].push((port, socket));
             }
+            addresses.push((port, open));
         }
-        let closed: Vec<u16> = sockets
-            .keys()
-            .copied()
-            .filter(|port| table.scheme(*port).is_none())
-            .collect();
+        let closed: Vec<u16> = sockets.keys().copied().filter(|port| !table.has(*port)).collect();
         let table = Arc::new(table);
-        self.inner.shared.tables.store(table.clone());
-        self.inner.shared.generation.fetch_add(1, Ordering::Release);
-        self.inner.shared.pools.follow(table.targets());
+        let shared = &self.inner.shared;
+        let follows_targets = !table.has_targets_of(&shared.tables.load());
+        if follows_targets {
+            shared.groups.follow(state, table.users(), Instant::now());
+        }
+        shared.tables.store(table.clone());
+        shared.generation.fetch_add(1, Ordering::Release);
+        if follows_targets {
+            shared.groups.check_followed();
+            shared.pools.follow(table.targets());
+            shared.metrics.follow(state, table.users(), Instant::now());
+        }
         sockets.retain(|port, _| !closed.contains(port));
         if !addresses.is_empty() || !closed.is_empty() {
             sockets.extend(addresses);
@@ -248,23 +335,18 @@ impl Proxy {
             // A port that is given up may be asked for again at once: its sockets have to be gone by then.
             let _ = all_done.recv_timeout(CLOSED_WITHIN); // it ends when every core has dropped its half
         }
-        self.inner.shared.metrics.retain(
-            |load_balancer| state.load_balancer(load_balancer).is_some(),
-            |group| state.target_group(group).is_some(),
-        );
+        self.close_missed(&table, &missed);
         Ok(())
     }
 
     /// What would happen to a request.
     pub fn explain(&self, question: &Question) -> Result<Explanation, ExplainError> {
         let table = self.inner.shared.tables.load_full();
-        let sockets = self
-            .inner
-            .sockets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let socket_port = |port: u16| sockets.get(&port).map_or(port, SocketAddr::port);
+        let sockets: BTreeMap<u16, u16> = {
+            let open = self.inner.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+            open.iter().map(|(port, open)| (*port, open.address.port())).collect()
+        };
+        let socket_port = |port: u16| sockets.get(&port).copied().unwrap_or(port);
         let (key, seed) = (&self.inner.shared.cookie_key, getrandom::u64().unwrap_or_default());
         explain::explain(&table, question, socket_port, Some(key), seed)
     }
@@ -274,7 +356,7 @@ impl Proxy {
         let table = self.inner.shared.tables.load_full();
         let sockets = self.inner.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         let open = |listener: &Arc<crate::table::ListenerEntry>| {
-            let socket = *sockets.get(&listener.port)?;
+            let socket = sockets.get(&listener.port)?.address;
             Some(ListenerStatus {
                 arn: listener.arn.to_string(),
                 load_balancer: listener.load_balancer.name.clone(),
@@ -307,20 +389,64 @@ impl Proxy {
     /// Writes all counters.
     pub fn expose(&self, out: &mut Exposition) {
         self.inner.shared.metrics.expose(out);
-        metrics::expose_hosts(&self.targets(), out);
+        self.readings().expose(&self.inner.availability_zone, out);
+    }
+
+    /// What all counters say now. From any thread; it waits for no core.
+    pub fn readings(&self) -> Readings {
+        let shared = &self.inner.shared;
+        let around = Surroundings {
+            targets: &self.targets(),
+            groups: &shared.groups.group_reports(),
+            zone: &self.inner.availability_zone,
+        };
+        shared.metrics.read(Instant::now(), &around)
+    }
+
+    /// Has [`expose`](Self::expose) show what is told of minutes, from the readings at the beginning and at the end of one.
+    pub fn minute_is_over(&self, before: &Readings, now: &Readings) {
+        self.inner.shared.metrics.minute_is_over(before, now);
     }
 
     /// How every registered target is, by target group. From any thread; it waits for no core.
     pub fn targets(&self) -> Vec<TargetReport> {
-        self.inner.shared.pools.reports()
+        let mut reports = self.inner.shared.pools.reports();
+        reports.extend(self.inner.shared.groups.reports());
+        reports.sort_by(|a, b| a.target_group.cmp(&b.target_group));
+        reports
+    }
+
+    /// The keys of session tickets, for a process that takes over.
+    pub fn ticket_keys(&self) -> Secret<Vec<u8>> {
+        self.inner.tls.ticketing.export()
+    }
+
+    /// Takes over the keys of session tickets from the process before, so that its clients' sessions go on. For the time
+    /// before anything listens: tickets that were given here are forgotten.
+    pub fn take_ticket_keys(&self, keys: &Secret<Vec<u8>>) -> Result<(), UnreadableTicketKeys> {
+        self.inner.tls.ticketing.import(keys)
     }
 
     /// Stops: accepts nothing more, lets requests finish for as long as the limits allow, cuts the rest, ends the threads.
     pub async fn drain(&self) {
+        self.end(Draining::Quick).await;
+    }
+
+    /// As [`Proxy::drain`], for a process whose sockets another one serves already: idle connections stay until they ask
+    /// something or until the limit, so that no client finds its connection closed while it sends.
+    pub async fn drain_gently(&self) {
+        self.end(Draining::Gentle).await;
+    }
+
+    async fn end(&self, how: Draining) {
+        {
+            let mut sockets = self.inner.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+            sockets.values_mut().for_each(OpenPort::let_go);
+        }
         let mut waiting = Vec::new();
         for core in &self.inner.cores {
             let (done, finished) = oneshot::channel();
-            if core.send(Command::Drain(done)).await.is_ok() {
+            if core.send(Command::Drain(how, done)).await.is_ok() {
                 waiting.push(finished);
             }
         }
@@ -335,8 +461,10 @@ impl Proxy {
         }
     }
 
-    fn compile(&self, state: &State) -> Result<Table, TableError> {
-        Table::compile(state, &self.inner.shared.metrics, &self.inner.ticketing)
+    fn compile(&self, state: &State, logs: Option<&AllHandles>) -> Result<Table, TableError> {
+        let shared = &self.inner.shared;
+        let inner = &self.inner;
+        Table::compile(state, &shared.metrics, &shared.groups, &inner.tls, logs, &inner.kept)
     }
 
     fn socket_port(&self, port: u16) -> u16 {
@@ -352,29 +480,38 @@ impl Proxy {
 }
 
 /// Runs one core until it is drained.
-async fn serve(core: Rc<Core>, mut queue: mpsc::Receiver<Command>, shutdown: LocalBoxFuture<()>) {
-    let places = Places::new(core.shared.limits.connections_max);
-    let mut sockets: BTreeMap<u16, tokio::task::JoinHandle<()>> = BTreeMap::new();
+async fn serve(core: Rc<Core>, bound: Arc<Bound>, mut queue: mpsc::Receiver<Command>, shutdown: LocalBoxFuture<()>) {
+    let places = Places::new(bound);
+    let mut sockets: Vec<Accepting> = Vec::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (pools, spread) = (&core.shared.pools, core.shared.limits.health_check_spread);
-    let mut checkers = Checkers::new(core.id, pools, core.invoker.clone(), core.random.next(), spread);
-    let mut drained: Option<oneshot::Sender<()>> = None;
+    let targets = (&core.shared.pools, &core.shared.groups);
+    let (log, spread) = (core.clone(), core.shared.limits.health_check_spread);
+    let mut checkers = Checkers::new(
+        core.id,
+        targets,
+        core.invoker.clone(),
+        log,
+        (core.random.next(), spread),
+    );
+    let mut drained: Option<(Draining, oneshot::Sender<()>)> = None;
     while drained.is_none() {
         tokio::select! {
             _ = ticks.tick() => core.tick(),
             () = checkers.changed() => checkers.follow().await,
             command = queue.recv() => match command {
                 Some(Command::Listen { opened, closed, done }) => {
-                    for task in closed.iter().filter_map(|port| sockets.remove(port)) {
-                        task.abort();
-                        let _ = task.await; // its socket is closed now
+                    for closed in sockets.extract_if(.., |open| closed.contains(&open.port)) {
+                        closed.task.abort();
+                        let _ = closed.task.await; // its socket is closed with this one
                     }
                     for (port, socket) in opened {
                         match tokio::net::TcpListener::from_std(socket) {
                             Ok(socket) => {
-                                let accept = listener::accept(core.clone(), places.clone(), socket, port);
-                                sockets.insert(port, tokio::task::spawn_local(accept));
+                                let socket = Rc::new(socket);
+                                let accept = listener::accept(core.clone(), places.clone(), socket.clone(), port);
+                                let task = tokio::task::spawn_local(accept);
+                                sockets.push(Accepting { port, socket, task });
                             }
                             Err(error) => error!(port, %error, "a listener's socket cannot be watched"),
                         }
@@ -382,20 +519,44 @@ async fn serve(core: Rc<Core>, mut queue: mpsc::Receiver<Command>, shutdown: Loc
                     drop(done);
                 }
                 Some(Command::Requests(answer)) => drop(answer.send(core.requests())),
-                Some(Command::Drain(done)) => drained = Some(done),
+                Some(Command::Drain(how, done)) => drained = Some((how, done)),
                 None => return,
             },
         }
     }
-    sockets.values().for_each(tokio::task::JoinHandle::abort);
+    let quick = matches!(drained, Some((Draining::Quick, _)));
+    for Accepting { port, socket, task } in sockets {
+        task.abort();
+        let _ = task.await; // it has let go of the socket
+        if quick {
+            listener::accept_waiting(&core, &places, &socket, port);
+        }
+    }
     checkers.stop().await;
-    core.wheel.start_draining();
-    let until = tokio::time::Instant::now() + core.shared.limits.drain;
-    let mut empty = std::pin::pin!(places.empty());
+    let mut until = tokio::time::Instant::now() + core.shared.limits.drain;
+    let mut gentle = matches!(drained, Some((Draining::Gentle, _)));
+    if gentle {
+        core.wheel.start_closing();
+    } else {
+        core.wheel.start_draining();
+    }
+    // Cores lend each other execution environments: none ends its own before all of them are done.
+    let mut empty = std::pin::pin!(async {
+        places.empty().await;
+        core.shared.emptied.send_modify(|cores| *cores += 1);
+        let all = core.shared.metrics.cores();
+        let _ = core.shared.emptied.subscribe().wait_for(|cores| *cores >= all).await; // the sender is ours
+    });
     loop {
         tokio::select! {
             () = &mut empty => break,
             _ = ticks.tick() => core.tick(),
+            () = tokio::time::sleep_until(until), if gentle => {
+                // Whoever has asked nothing for so long is let go; what is in hand has the same time again.
+                gentle = false;
+                core.wheel.start_draining();
+                until += core.shared.limits.drain;
+            }
             () = tokio::time::sleep_until(until) => {
                 core.counters().drain_expired.add(places.taken() as u64);
                 break;
@@ -404,7 +565,7 @@ async fn serve(core: Rc<Core>, mut queue: mpsc::Receiver<Command>, shutdown: Loc
     }
     shutdown.await;
     core.tick();
-    if let Some(done) = drained {
+    if let Some((_, done)) = drained {
         let _ = done.send(()); // whoever asked may have left
     }
 }

@@ -6,19 +6,22 @@ mod refusal;
 
 pub use question::{ExplainError, Question};
 
+use crate::balance::Servers;
 use crate::clock::Wall;
 use crate::connection::{Peer, TlsFacts};
 use crate::lambda::document::{self, FunctionRequest};
 use crate::lambda::{LIMIT_BYTES, call};
 use crate::record::Record;
+use crate::relay::head::{ServerRequest, closes_target, speaks};
 use crate::reply::Reply;
 use crate::sticky::{self, Binding, CookieKey, UrlEncoded};
-use crate::table::{Group, ListenerEntry, Scheme, Table};
+use crate::table::{Group, GroupTargets, ListenerEntry, Scheme, Table};
 use crate::trace::Random;
 use crate::view::View;
-use http1::desync::Reason;
-use http1::{Edits, RequestHead};
+use http1::desync::{Class, Reason};
+use http1::{Edits, Framing, RequestHead};
 use model::RuleArn;
+use model::observed::{TargetReport, TargetState};
 use question::Url;
 use refusal::Refusal;
 use routing::{Action, Forward, Outcome, Plan, Step, TransformStatus, Transformed};
@@ -26,7 +29,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What would happen to a request.
 #[derive(Debug, Serialize)]
@@ -142,12 +145,27 @@ pub struct ExplainedGroup {
     /// The event the function would get, byte for byte but for the trace id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Box<RawValue>>,
-    /// What the client would get instead of the function's answer.
+    /// The servers of the group. One of those that get requests is chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Vec<ExplainedTarget>>,
+    /// The head that a server would get, but for the trace id; to targets of HTTP/2 the same goes as HTTP/2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// What the client would get instead of a target's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// `error_reason` of the access log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<&'static str>,
+}
+
+/// A server of a target group.
+#[derive(Debug, Serialize)]
+pub struct ExplainedTarget {
+    /// Its address and port.
+    pub target: String,
+    /// Its health, as `TargetHealth.State` says it.
+    pub state: &'static str,
 }
 
 /// Explains a question by the table. `socket_port` tells which socket port a listener port is published on. Without a
@@ -161,6 +179,17 @@ pub(crate) fn explain(
 ) -> Result<Explanation, ExplainError> {
     let url = Url::read(&question.url)?;
     let listener = question::find_listener(table, question, &url, socket_port)?;
+    if listener
+        .admission
+        .as_ref()
+        .is_some_and(|it| !it.admits(question.client))
+    {
+        return Err(ExplainError::NotAdmitted {
+            load_balancer: listener.load_balancer.name.clone(),
+            client: question.client,
+            port: listener.port,
+        });
+    }
     let random = Random::new(seed);
     let mut peer = Peer::new(
         SocketAddr::new(question.client, 50_000),
@@ -176,6 +205,11 @@ pub(crate) fn explain(
             certificate: tls.default_certificate().clone(),
             name_matched: false,
             resumed: false,
+            key_exchange: "x25519",
+            latency: Duration::ZERO,
+            listener: listener.arn.clone(),
+            mutual: tls.mutual().clone(),
+            client: None,
         }));
     }
     let bytes = question::head_of(question, &url, listener)?;
@@ -205,6 +239,7 @@ pub(crate) fn explain(
                 question,
                 random: &random,
                 cookie_key,
+                class: classified.class,
             };
             asked.action(&listener.rules.explain(&view, &mut steps))
         }
@@ -251,6 +286,7 @@ struct Asked<'a> {
     question: &'a Question,
     random: &'a Random,
     cookie_key: Option<&'a CookieKey>,
+    class: Class,
 }
 
 /// What the client's stickiness cookie comes to.
@@ -345,11 +381,17 @@ impl Asked<'_> {
             arn: group.arn.to_string(),
             share,
             bound_by_cookie,
-            function: group.function.as_ref().map(ToString::to_string),
+            function: group.function().map(ToString::to_string),
             event: None,
+            targets: None,
+            request: None,
             status: None,
             error_reason: None,
         };
+        if let GroupTargets::Servers(servers) = &group.targets {
+            self.servers(servers, transformed, &mut explained);
+            return explained;
+        }
         let mut instead = |status, reason: &'static str| {
             explained.status = Some(status);
             explained.error_reason = (!reason.is_empty()).then_some(reason);
@@ -359,8 +401,10 @@ impl Asked<'_> {
             instead(500, "");
         } else if http1::is_upgrade(view.head, view.bytes) {
             instead(400, "LambdaWebsocketNotSupported");
-        } else if group.function.is_none() {
+        } else if group.function().is_none() {
             instead(503, "");
+        } else if !group.is_permitted() {
+            instead(502, "LambdaAccessDenied");
         } else if body.len() > LIMIT_BYTES || call::announces_too_much(view) {
             instead(413, "LambdaRequestTooLarge");
         } else {
@@ -386,6 +430,46 @@ impl Asked<'_> {
             }
         }
         explained
+    }
+}
+
+impl Asked<'_> {
+    /// What a server of the group would get.
+    fn servers(&self, servers: &Servers, transformed: &Transformed, explained: &mut ExplainedGroup) {
+        let view = &self.view;
+        let reports = servers.reports();
+        let targets = reports.iter().map(|report| ExplainedTarget {
+            target: report.target.to_string(),
+            state: report.health.state.as_str(),
+        });
+        explained.targets = Some(targets.collect());
+        let gets_requests =
+            |report: &TargetReport| !matches!(report.health.state, TargetState::Draining | TargetState::Unused);
+        explained.status = match transformed.status {
+            TransformStatus::Failed(_) => Some(500),
+            _ if !speaks(servers.version, view) => Some(464),
+            _ if !reports.iter().any(gets_requests) => Some(503),
+            _ => None,
+        };
+        if explained.status.is_some() {
+            return;
+        }
+        let mut trace = Vec::new();
+        document::trace_header(self.random, view, Wall::now(), &mut trace);
+        let request = ServerRequest {
+            listener: self.listener,
+            view,
+            host: transformed.host.as_deref(),
+            uri: transformed.uri.as_deref(),
+            trace: &trace,
+            framing: http1::framing(view.head, view.bytes).unwrap_or(Framing::None),
+            close: closes_target(self.listener, self.class),
+        };
+        let mut head = Vec::new();
+        match request.write(&mut Edits::new(), &mut head) {
+            Ok(_) => explained.request = Some(String::from_utf8_lossy(&head).into_owned()),
+            Err(_) => explained.status = Some(400),
+        }
     }
 }
 

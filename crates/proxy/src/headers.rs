@@ -1,11 +1,22 @@
 //! Request headers towards targets: what is added, replaced and left out. Source: ALB 4.6.
 
+mod reserved;
+pub(crate) mod trailers;
+
+use crate::connection::TlsFacts;
 use crate::table::{ListenerEntry, Scheme};
+use crate::tls::ClientIdentity;
 use crate::view::View;
-use http1::{Edits, KnownName, Version};
+use http1::{Edits, KnownName, OwnLines, OwnName};
+use model::elb::listener::MutualAuthentication;
 use model::elb::load_balancer::ForwardedForMode;
-use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+pub(crate) use reserved::ReservedNames;
+
+const FORWARDED_FOR: OwnName<'_> = OwnName::literal("X-Forwarded-For");
+const FORWARDED_PROTO: OwnName<'_> = OwnName::literal("X-Forwarded-Proto");
+const FORWARDED_PORT: OwnName<'_> = OwnName::literal("X-Forwarded-Port");
+const HOST: OwnName<'_> = OwnName::literal("Host");
+const TRACE_ID: OwnName<'_> = OwnName::literal("X-Amzn-Trace-Id");
 
 /// Addresses in `X-Forwarded-For` that are accepted. Source: ALB 4.5.
 pub(crate) const FORWARDED_FOR_MAX: usize = 30;
@@ -18,20 +29,20 @@ pub(crate) fn forwarded_for_count(view: &View<'_>) -> usize {
         .count()
 }
 
-/// What changes on the way to a target: `edits` leaves out lines of the client, `ours` come before those that stay.
-pub(crate) fn towards_target<'a>(
+/// What changes on the way to a target: lines of the client are left out, and ours come before those that stay, in the order
+/// ALB emits them.
+pub(crate) fn towards_target(
     view: &View<'_>,
-    listener: &'a ListenerEntry,
+    listener: &ListenerEntry,
     trace: &[u8],
     rewritten_host: Option<&[u8]>,
     edits: &mut Edits,
-    ours: &mut OwnLines<'a>,
 ) {
     edits.clear();
     let attributes = &listener.load_balancer.attributes;
     let drop_invalid = attributes.drop_invalid_header_fields;
     let replaces_host = !attributes.preserve_host_header || rewritten_host.is_some();
-    let tls_headers = tls_headers(listener);
+    let reserved = &listener.load_balancer.reserved_names;
     for (index, field) in view.head.fields().iter().enumerate() {
         let gone = match field.known() {
             KnownName::XForwardedFor => attributes.xff_mode != ForwardedForMode::Preserve,
@@ -39,81 +50,71 @@ pub(crate) fn towards_target<'a>(
             KnownName::Host => replaces_host,
             // It contradicts the chunks that were read. Source: RFC 9112, 6.3.
             KnownName::ContentLength => view.head.contains(KnownName::TransferEncoding),
-            _ => {
-                (drop_invalid && !field.has_valid_name())
-                    || tls_headers.is_some_and(|names| {
-                        names
-                            .iter()
-                            .any(|name| field.name(view.bytes).eq_ignore_ascii_case(name.as_bytes()))
-                    })
-            }
+            _ => (drop_invalid && !field.has_valid_name()) || reserved.has(field.name(view.bytes)),
         };
         if gone {
             edits.drop_field(index);
         }
     }
     if attributes.xff_mode == ForwardedForMode::Append {
-        ours.add(b"X-Forwarded-For", |out| {
+        // Lines of the client that cannot be sent are not taken over.
+        let added = edits.prepend_composed(FORWARDED_FOR, b"", |out| {
             forwarded_for(view, attributes.xff_client_port, out);
         });
+        debug_assert!(added.is_ok(), "there is nothing to be looked at");
     }
-    let mut add = |name, value: &[u8]| ours.add(name, |out| out.extend_from_slice(value));
-    add(b"X-Forwarded-Proto", listener.scheme.as_str().as_bytes());
-    add(b"X-Forwarded-Port", &listener.port_suffix.as_bytes()[1..]);
-    if let (Some([version, cipher]), Some(tls)) = (tls_headers, &view.peer.tls) {
-        add(version.as_bytes(), tls.version.as_bytes());
-        add(cipher.as_bytes(), tls.cipher.as_bytes());
+    edits.prepend_lines(&listener.forwarded);
+    if let Some(tls) = view.peer.tls.as_deref() {
+        client_certificate(listener, tls, edits);
+        if attributes.tls_version_and_cipher_suite {
+            let names = &listener.attributes;
+            let version = names.tls_version_header.as_deref().unwrap_or(reserved::TLS_VERSION);
+            let cipher = names
+                .tls_cipher_suite_header
+                .as_deref()
+                .unwrap_or(reserved::TLS_CIPHER_SUITE);
+            add_configured(edits, version, tls.version);
+            add_configured(edits, cipher, tls.cipher);
+        }
     }
     if replaces_host {
-        let host = |out: &mut Vec<u8>| match rewritten_host {
-            Some(host) => with_port_rule(host, listener.port, out),
-            None => host(view, listener, out),
-        };
-        // Without a host there is nothing to say. One that cannot be carried, as only one in `monitor` mode can be, is left
-        // out rather than sent on.
-        ours.add_if(b"Host", host, |host| !host.is_empty() && is_sendable(host));
+        add_host(view, listener, rewritten_host, edits);
     }
-    ours.add(b"X-Amzn-Trace-Id", |out| out.extend_from_slice(trace));
+    let added = edits.prepend_composed(TRACE_ID, trace, |out| out.extend_from_slice(trace));
+    debug_assert!(added.is_ok(), "a trace that cannot be sent: {added:?}");
 }
 
-/// The lines that are added, in the order ALB emits them, their values in one buffer.
-#[derive(Debug, Default)]
-pub(crate) struct OwnLines<'a> {
-    values: Vec<u8>,
-    /// Each name with the end of its value.
-    lines: Vec<(&'a [u8], usize)>,
+/// What targets are told of a listener.
+pub(crate) fn forwarded_lines(scheme: Scheme, port: u16) -> OwnLines {
+    let mut lines = OwnLines::default();
+    for (name, value) in [
+        (FORWARDED_PROTO, scheme.as_str()),
+        (FORWARDED_PORT, itoa::Buffer::new().format(port)),
+    ] {
+        let added = lines.push(name, value.as_bytes());
+        debug_assert!(added.is_ok(), "{name:?} cannot be sent: {added:?}");
+    }
+    lines
 }
 
-impl<'a> OwnLines<'a> {
-    /// None yet, with room for all.
-    pub(crate) fn new() -> Self {
-        Self {
-            values: Vec::with_capacity(256),
-            lines: Vec::with_capacity(8),
-        }
-    }
+/// Adds a line of ours, unless the function that writes its value says that it is not wanted.
+fn add(edits: &mut Edits, name: OwnName<'_>, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+    let added = edits.prepend_with(name, write);
+    debug_assert!(added.is_ok(), "{name:?} cannot be sent: {added:?}");
+}
 
-    fn add(&mut self, name: &'a [u8], write: impl FnOnce(&mut Vec<u8>)) {
-        self.add_if(name, write, |_| true);
-    }
+fn add_text(edits: &mut Edits, name: OwnName<'_>, value: &str) {
+    add(edits, name, |out| {
+        out.extend_from_slice(value.as_bytes());
+        true
+    });
+}
 
-    fn add_if(&mut self, name: &'a [u8], write: impl FnOnce(&mut Vec<u8>), wanted: impl FnOnce(&[u8]) -> bool) {
-        let start = self.values.len();
-        write(&mut self.values);
-        match wanted(&self.values[start..]) {
-            true => self.lines.push((name, self.values.len())),
-            false => self.values.truncate(start),
-        }
-    }
-
-    /// Names and values.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut start = 0;
-        self.lines.iter().map(move |(name, end)| {
-            let value = &self.values[start..*end];
-            start = *end;
-            (*name, value)
-        })
+/// The same under a name that a listener attribute may have changed.
+fn add_configured(edits: &mut Edits, name: &str, value: &str) {
+    match OwnName::new(name.as_bytes()) {
+        Ok(name) => add_text(edits, name, value),
+        Err(_) => debug_assert!(false, "{name} was checked where it was configured"),
     }
 }
 
@@ -121,17 +122,26 @@ impl<'a> OwnLines<'a> {
 /// 3.2, has answered with 400; ALB 4.10 says so of malformed requests without naming this one (unverified). Other control
 /// characters are the desync classification's to judge, and bytes from 0x80 on are let pass, as in other headers.
 pub(crate) fn may_be_host(host: &[u8]) -> bool {
-    const ENDS_A_HOST: [bool; 256] = {
-        let mut ends = [false; 256];
-        let bytes = b" \t\"#/<>?@\\^`{|}";
-        let mut at = 0;
-        while at < bytes.len() {
-            ends[bytes[at] as usize] = true;
-            at += 1;
+    match host.last_chunk::<16>() {
+        // Sixteen at a time, the last ones overlapping with those before.
+        Some(last) => !host.as_chunks().0.iter().chain([last]).any(ends_a_host),
+        None => !host.iter().any(|byte| ends_a_host(&[*byte])),
+    }
+}
+
+/// Those that end a host, and blanks.
+const ENDS_A_HOST: [u8; 15] = *b" \t\"#/<>?@\\^`{|}";
+
+/// Whether one of the bytes does. No early exit, so that all of them are asked at once.
+#[inline(always)]
+fn ends_a_host<const N: usize>(bytes: &[u8; N]) -> bool {
+    let mut found = [0; N];
+    for end in ENDS_A_HOST {
+        for (found, byte) in found.iter_mut().zip(bytes) {
+            *found |= 0_u8.wrapping_sub(u8::from(*byte == end));
         }
-        ends
-    };
-    !host.iter().any(|byte| ENDS_A_HOST[usize::from(*byte)])
+    }
+    found != [0; N]
 }
 
 /// What a header can carry. In `monitor` mode the codec lets other bytes of a client pass; they are not sent on.
@@ -139,19 +149,34 @@ pub(crate) fn is_sendable(value: &[u8]) -> bool {
     !value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
-/// The names of the two TLS headers, if the load balancer sends them.
-fn tls_headers(listener: &ListenerEntry) -> Option<[&str; 2]> {
-    let wanted = listener.scheme == Scheme::Https && listener.load_balancer.attributes.tls_version_and_cipher_suite;
-    wanted.then(|| {
-        let attributes = &listener.attributes;
-        [
-            attributes.tls_version_header.as_deref().unwrap_or("X-Amzn-Tls-Version"),
-            attributes
-                .tls_cipher_suite_header
-                .as_deref()
-                .unwrap_or("X-Amzn-Tls-Cipher-Suite"),
-        ]
-    })
+/// What the client's certificate says, where the listener asks for one. Source: ALB 6.5.
+fn client_certificate(listener: &ListenerEntry, tls: &TlsFacts, edits: &mut Edits) {
+    let Some(identity) = tls.client.as_deref() else {
+        return;
+    };
+    let names = &listener.attributes.client_certificate_headers;
+    let mode = listener.tls.as_ref().map(|tls| tls.mutual());
+    let mut add = |renamed: &Option<String>, name: &str, value: &str| {
+        add_configured(edits, renamed.as_deref().unwrap_or(name), value);
+    };
+    match (mode, identity) {
+        (Some(MutualAuthentication::Verify { .. }), ClientIdentity::Verified { certificate, leaf }) => {
+            add(
+                &names.serial_number,
+                reserved::SERIAL_NUMBER,
+                &certificate.serial_number,
+            );
+            add(&names.issuer, reserved::ISSUER, &certificate.issuer);
+            add(&names.subject, reserved::SUBJECT, &certificate.subject);
+            add(&names.validity, reserved::VALIDITY, &certificate.validity);
+            add(&names.leaf, reserved::LEAF, leaf);
+        }
+        (Some(MutualAuthentication::Passthrough), ClientIdentity::PassedThrough { chain, .. }) => {
+            add(&names.chain, reserved::CHAIN, chain);
+        }
+        // The listener does not ask any more.
+        _ => {}
+    }
 }
 
 /// The client's lines folded into one, and its address at the end.
@@ -161,41 +186,27 @@ fn forwarded_for(view: &View<'_>, client_port: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(value);
         out.extend_from_slice(b", ");
     }
-    push_address(view.peer.address, client_port, out);
+    match client_port {
+        true => view.peer.push_address(out),
+        false => view.peer.push_ip(out),
+    }
 }
 
-fn push_address(address: SocketAddr, port: bool, out: &mut Vec<u8>) {
-    // Writing to a vector cannot fail.
-    let _ = match (address.ip().to_canonical(), port) {
-        (IpAddr::V4(ip), false) => {
-            push_ipv4(ip, out); // by hand, because it is written for almost every request
-            Ok(())
-        }
-        (ip, false) => write!(out, "{ip}"),
-        (IpAddr::V4(ip), true) => write!(out, "{ip}:{}", address.port()),
-        (IpAddr::V6(ip), true) => write!(out, "[{ip}]:{}", address.port()),
+/// The `Host` a target sees when the client's is not preserved. A client that names no host, as one of HTTP/1.0 need not and an
+/// empty `Host` does not, meant this load balancer: servers of HTTP/1.1 refuse requests without a host.
+fn add_host(view: &View<'_>, listener: &ListenerEntry, rewritten: Option<&[u8]>, edits: &mut Edits) {
+    let has_name = |host: &&[u8]| !routing::host_without_port(host).is_empty();
+    let (host, as_it_is) = match (rewritten, view.host().filter(has_name)) {
+        (Some(host), _) if !has_name(&host) => return, // without a host there is nothing to say
+        (Some(host), _) | (None, Some(host)) => (host, false),
+        (None, None) => (listener.load_balancer.dns_name.as_bytes(), true),
     };
-}
-
-/// `192.0.2.1`.
-pub(crate) fn push_ipv4(address: Ipv4Addr, out: &mut Vec<u8>) {
-    for (at, octet) in address.octets().into_iter().enumerate() {
-        if at > 0 {
-            out.push(b'.');
-        }
-        out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
-    }
-}
-
-/// The `Host` a target sees when the client's is not preserved. Nothing is written when there is none to send.
-fn host(view: &View<'_>, listener: &ListenerEntry, out: &mut Vec<u8>) {
-    match view.host() {
-        Some(host) => with_port_rule(host, listener.port, out),
-        None if view.version() == Version::Http10 => {
-            out.extend_from_slice(listener.load_balancer.dns_name.as_bytes());
-        }
-        None => {}
-    }
+    let added = edits.prepend_composed(HOST, host, |out| match as_it_is {
+        true => out.extend_from_slice(host),
+        false => with_port_rule(host, listener.port, out),
+    });
+    // One that cannot be carried, as only one in `monitor` mode can be, is left out rather than sent on.
+    let _ = added;
 }
 
 /// Lower-cased; on ports 80 and 443 without a port, on other ports with one. An empty host stays empty.
@@ -208,11 +219,23 @@ fn with_port_rule(host: &[u8], port: u16, out: &mut Vec<u8>) {
         _ if bare.len() < host.len() => out.extend_from_slice(host),
         _ => {
             out.extend_from_slice(bare);
+            make_lowercase(&mut out[start..]);
             out.push(b':');
-            out.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
+            return out.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
         }
     }
-    out[start..].make_ascii_lowercase();
+    make_lowercase(&mut out[start..]);
+}
+
+/// Sixteen bytes at a time, the last ones overlapping with those before.
+fn make_lowercase(text: &mut [u8]) {
+    for block in text.as_chunks_mut::<16>().0 {
+        block.make_ascii_lowercase();
+    }
+    match text.last_chunk_mut::<16>() {
+        Some(last) => last.make_ascii_lowercase(),
+        None => text.make_ascii_lowercase(),
+    }
 }
 
 #[cfg(test)]

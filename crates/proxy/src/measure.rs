@@ -1,12 +1,13 @@
 //! The event and answer codec by itself, for `bench/lambda_codec.rs`. Nothing else uses it, and it promises nothing.
 
+use crate::balance::Groups;
 use crate::clock::Wall;
 use crate::connection::Peer;
 use crate::lambda::document::{self, FunctionRequest};
 use crate::lambda::{answer, call};
 use crate::metrics::Metrics;
-use crate::table::{Group, ListenerEntry, Table};
-use crate::tls::Ticketing;
+use crate::table::{Group, Kept, ListenerEntry, Table};
+use crate::tls::TlsShared;
 use crate::trace::Random;
 use crate::view::View;
 use http1::{Edits, HeadLimits, HeadScanner, RequestHead, Scan};
@@ -33,7 +34,15 @@ pub struct LambdaCodec {
 impl LambdaCodec {
     /// Reads a request head and finds its target group by the first listener of a state. `None` when there is none.
     pub fn new(state: &State, request: &[u8]) -> Option<Self> {
-        let table = Table::compile(state, &Metrics::new(1), &Ticketing::new().ok()?).ok()?;
+        let table = Table::compile(
+            state,
+            &Metrics::new(1),
+            &Groups::default(),
+            &TlsShared::new().ok()?,
+            None,
+            &Kept::default(),
+        )
+        .ok()?;
         let listener = table.listeners().next()?.clone();
         let bytes = request.to_vec();
         let mut head = RequestHead::new();
@@ -80,7 +89,7 @@ impl LambdaCodec {
     /// Reads a response document, as traffic does, and makes the response of it: how many header lines and bytes of a
     /// body it has, if it is accepted.
     pub fn answer(&self, document: &[u8]) -> Option<(usize, usize)> {
-        let reply = call::function_reply(answer::read(document, self.group.multi_value).ok()?);
+        let reply = call::function_reply(answer::read(document, self.group.multi_value()).ok()?);
         Some((reply.headers.len(), reply.body.len()))
     }
 }

@@ -1,14 +1,13 @@
 //! The record of one request: it travels with the request and becomes one access-log line. Source: ALB 8.1.2.
 
 use crate::clock::{Texts, Wall};
+use crate::connection::TlsFacts;
 use crate::core::ListenerRef;
-use crate::headers::push_ipv4;
+use crate::line::Fields;
 use crate::table::{Group, Scheme};
 use crate::view::View;
 use http1::desync::{Class, Classification};
 use http1::{KnownName, Version};
-use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,15 +23,23 @@ pub(crate) struct Record {
     pub(crate) request_processing: Option<Duration>,
     pub(crate) target_processing: Option<Duration>,
     pub(crate) response_processing: Option<Duration>,
+    /// When the response was complete, if somebody has looked at the clock.
+    pub(crate) ended: Option<Instant>,
     pub(crate) elb_status: u16,
     /// Whether the load balancer made the response itself.
     pub(crate) elb_generated: bool,
     pub(crate) target_status: u16,
     pub(crate) received_bytes: u64,
     pub(crate) sent_bytes: u64,
+    /// What of both the metrics have already.
+    counted_bytes: (u64, u64),
     /// The head could not be read: nothing of it is logged.
     pub(crate) malformed: bool,
     pub(crate) group: Option<Arc<Group>>,
+    /// `address:port` of the server that was chosen; empty if none was.
+    pub(crate) target: Vec<u8>,
+    /// HTTP ended with a 101: one line for the whole connection.
+    pub(crate) websocket: bool,
     /// The trace header as sent to the target; empty if none was.
     pub(crate) trace: Vec<u8>,
     /// `None` when no rule was looked for.
@@ -58,13 +65,17 @@ impl Record {
             request_processing: None,
             target_processing: None,
             response_processing: None,
+            ended: None,
             elb_status: 0,
             elb_generated: true,
             target_status: 0,
             received_bytes: 0,
             sent_bytes: 0,
+            counted_bytes: (0, 0),
             malformed: false,
             group: None,
+            target: Vec::new(),
+            websocket: false,
             trace: Vec::new(),
             rule: None,
             actions: "",
@@ -80,7 +91,8 @@ impl Record {
 
     /// Ready for the next request; keeps its buffers.
     pub(crate) fn begin(&mut self, now: Instant, created: Wall) {
-        let [trace, redirect_url, transformed_host, transformed_uri] = [
+        let [target, trace, redirect_url, transformed_host, transformed_uri] = [
+            &mut self.target,
             &mut self.trace,
             &mut self.redirect_url,
             &mut self.transformed_host,
@@ -92,6 +104,7 @@ impl Record {
         });
         *self = Self {
             created,
+            target,
             trace,
             redirect_url,
             transformed_host,
@@ -100,86 +113,79 @@ impl Record {
         };
     }
 
-    /// Appends the access-log line, all 33 fields, without a line end.
-    pub(crate) fn line(
+    /// Bytes received and sent that the metrics do not have yet; they have them from now on.
+    pub(crate) fn take_uncounted(&mut self) -> (u64, u64) {
+        let all = (self.received_bytes, self.sent_bytes);
+        let before = std::mem::replace(&mut self.counted_bytes, all);
+        (all.0.saturating_sub(before.0), all.1.saturating_sub(before.1))
+    }
+
+    /// Says all 33 fields of the access-log line. `now` is when the response was produced, or a WebSocket closed.
+    pub(crate) fn say(
         &self,
         listener: &ListenerRef,
         view: &View<'_>,
         now: Wall,
         texts: &mut Texts,
-        out: &mut Vec<u8>,
+        fields: &mut impl Fields,
     ) {
-        let mut line = Line { out };
-        line.raw(self.kind(listener, view).as_bytes());
-        line.space();
-        texts.iso(now, line.out);
-        line.field(listener.load_balancer.resource_id.as_bytes());
-        line.space();
-        push_address(view.peer.address, line.out);
-        line.field(b"-");
-        for took in [
-            self.request_processing,
-            self.target_processing,
-            self.response_processing,
-        ] {
-            line.seconds(took);
-        }
-        line.status(self.elb_status);
-        line.status(self.target_status);
-        line.number(self.received_bytes);
-        line.number(self.sent_bytes);
-        self.request(listener, view, &mut line);
+        fields.word("type", self.kind(listener, view).as_bytes());
+        fields.written("time", |out| texts.iso(now, out));
+        fields.word("elb", listener.load_balancer.resource_id.as_bytes());
+        fields.written("client:port", |out| view.peer.push_address(out));
+        fields.word("target:port", &self.target);
+        fields.seconds_or_minus_one("request_processing_time", self.request_processing);
+        fields.seconds_or_minus_one("target_processing_time", self.target_processing);
+        fields.seconds_or_minus_one("response_processing_time", self.response_processing);
+        fields.status("elb_status_code", self.elb_status);
+        fields.status("target_status_code", self.target_status);
+        fields.number("received_bytes", Some(self.received_bytes));
+        fields.number("sent_bytes", Some(self.sent_bytes));
+        self.say_request(listener, view, fields);
         let agent = view
             .first(KnownName::UserAgent)
             .filter(|_| !self.malformed)
             .unwrap_or_default();
-        line.quoted(&agent[..agent.len().min(USER_AGENT_BYTES_MAX)]);
-        let tls = view.peer.tls.as_deref();
-        line.field(tls.map_or("-", |tls| tls.cipher).as_bytes());
-        line.field(tls.map_or("-", |tls| tls.version).as_bytes());
-        line.field(self.group.as_ref().map_or("-", |group| group.arn.as_str()).as_bytes());
-        line.quoted(&self.trace);
-        let name = tls
-            .filter(|tls| tls.name_matched)
-            .and_then(|tls| tls.server_name.as_deref());
-        line.quoted(name.unwrap_or_default().as_bytes());
-        match tls {
-            Some(tls) if tls.resumed => line.quoted(b"session-reused"),
-            Some(tls) => line.quoted(tls.certificate.as_str().as_bytes()),
-            None => line.quoted(b""),
-        }
-        match self.rule {
-            Some(priority) => line.number(priority.into()),
-            None => line.field(b"-"),
-        }
-        line.space();
-        texts.iso(self.created, line.out);
-        line.quoted(self.actions.as_bytes());
-        line.quoted(&self.redirect_url);
-        line.quoted(self.error_reason.as_bytes());
-        line.quoted(b"");
-        line.quoted(b"");
-        let compliant = self.classification.class == Class::Compliant;
-        line.quoted(if compliant {
-            b""
+        fields.text("user_agent", &[&agent[..agent.len().min(USER_AGENT_BYTES_MAX)]]);
+        self.say_tls_and_group(view.peer.tls.as_deref(), fields);
+        fields.number("matched_rule_priority", self.rule.map(u64::from));
+        fields.written("request_creation_time", |out| texts.iso(self.created, out));
+        fields.label("actions_executed", self.actions.as_bytes());
+        if self.redirect_url.is_empty() && self.error_reason.is_empty() {
+            fields.no_labels(["redirect_url", "error_reason"]);
         } else {
-            self.classification.class.as_str().as_bytes()
-        });
-        line.quoted(
-            self.classification
-                .reason
-                .map_or("", |reason| reason.as_str())
-                .as_bytes(),
-        );
-        line.space();
-        view.peer.push_trace_id(line.out);
-        line.quoted(&self.transformed_host);
-        line.quoted(&self.transformed_uri);
-        line.quoted(self.transform_status.as_bytes());
+            fields.text("redirect_url", &[&self.redirect_url]);
+            fields.label("error_reason", self.error_reason.as_bytes());
+        }
+        fields.label("target:port_list", &self.target);
+        self.say_target_statuses(fields);
+        self.say_class(fields);
+        fields.written("conn_trace_id", |out| view.peer.push_trace_id(out));
+        if self.transform_status.is_empty() && self.transformed_host.is_empty() && self.transformed_uri.is_empty() {
+            return fields.no_labels(["transformed_host", "transformed_uri", "request_transform_status"]);
+        }
+        fields.text("transformed_host", &[&self.transformed_host]);
+        fields.text("transformed_uri", &[&self.transformed_uri]);
+        fields.label("request_transform_status", self.transform_status.as_bytes());
+    }
+
+    /// Fields 28 and 29.
+    #[inline]
+    fn say_class(&self, fields: &mut impl Fields) {
+        if self.classification == Classification::COMPLIANT {
+            return fields.no_labels(["classification", "classification_reason"]);
+        }
+        let class = self.classification.class;
+        let class = if class == Class::Compliant { "" } else { class.as_str() };
+        fields.label("classification", class.as_bytes());
+        let reason = self.classification.reason.map_or("", |reason| reason.as_str());
+        fields.label("classification_reason", reason.as_bytes());
     }
 
     fn kind(&self, listener: &ListenerRef, view: &View<'_>) -> &'static str {
         match (view.version(), listener.scheme) {
+            (_, Scheme::Https) if self.websocket => "wss",
+            (_, Scheme::Http) if self.websocket => "ws",
             (Version::H2, _) if !self.malformed && view.is_grpc() => "grpcs",
             (Version::H2, _) => "h2",
             (_, Scheme::Https) => "https",
@@ -188,153 +194,69 @@ impl Record {
     }
 
     /// Field 13: the method, the URL as sent with scheme, host and port, the version.
-    fn request(&self, listener: &ListenerRef, view: &View<'_>, line: &mut Line<'_>) {
-        line.out.extend_from_slice(b" \"");
+    fn say_request(&self, listener: &ListenerRef, view: &View<'_>, fields: &mut impl Fields) {
         let (scheme, port) = (listener.scheme.as_str().as_bytes(), listener.port_suffix.as_bytes());
         let dns_name = listener.load_balancer.dns_name.as_bytes();
         if self.malformed {
-            for part in [b"- ", scheme, b"://", dns_name, port, b"- -"] {
-                line.raw(part);
-            }
-        } else {
-            line.escaped(view.method());
-            line.space();
-            if view.target.authority.is_none() {
-                line.raw(scheme);
-                line.raw(b"://");
-                let host = view
-                    .host()
-                    .map(routing::host_without_port)
-                    .filter(|host| !host.is_empty());
-                line.escaped(host.unwrap_or(dns_name));
-                line.raw(port);
-            }
-            line.escaped(view.head.target(view.bytes));
-            line.out.push(b' ');
-            match view.version() {
-                Version::H2 => line.out.extend_from_slice(b"HTTP/2.0"),
-                Version::Http09 => line.out.extend_from_slice(b"HTTP/0.9"),
-                _ => line.escaped(view.head.version_token(view.bytes)),
-            }
+            return fields.text("request", &[b"- ", scheme, b"://", dns_name, port, b"- -"]);
         }
-        line.out.push(b'"');
-    }
-}
-
-/// Writes fields with a space in front of each.
-struct Line<'a> {
-    out: &'a mut Vec<u8>,
-}
-
-impl Line<'_> {
-    fn raw(&mut self, text: &[u8]) {
-        self.out.extend_from_slice(text);
-    }
-
-    fn space(&mut self) {
-        self.out.push(b' ');
-    }
-
-    fn field(&mut self, text: &[u8]) {
-        self.space();
-        self.raw(text);
-    }
-
-    fn number(&mut self, number: u64) {
-        self.space();
-        push_number(number, self.out);
-    }
-
-    fn status(&mut self, status: u16) {
-        match status {
-            0 => self.field(b"-"),
-            _ => self.number(status.into()),
-        }
-    }
-
-    fn seconds(&mut self, took: Option<Duration>) {
-        self.space();
-        let Some(took) = took else {
-            return self.raw(b"-1");
+        let (method, target) = (view.method(), view.head.target(view.bytes));
+        let version: &[u8] = match view.version() {
+            Version::H2 => b"HTTP/2.0",
+            Version::Http09 => b"HTTP/0.9",
+            _ => view.head.version_token(view.bytes),
         };
-        push_number(took.as_secs(), self.out);
-        let millis = took.subsec_millis();
-        let digits = [millis / 100, millis / 10 % 10, millis % 10].map(|digit| b'0' + digit as u8);
-        self.out.push(b'.');
-        self.raw(&digits);
+        if view.target.authority.is_some() {
+            let theirs = [method, target, version];
+            return fields.composed("request", &theirs, &[method, b" ", target, b" ", version]);
+        }
+        let host = view
+            .host()
+            .map(routing::host_without_port)
+            .filter(|host| !host.is_empty());
+        let host = host.unwrap_or(dns_name);
+        fields.composed(
+            "request",
+            &[method, host, target, version],
+            &[method, b" ", scheme, b"://", host, port, target, b" ", version],
+        );
     }
 
-    /// In double quotes; nothing is `-`.
-    fn quoted(&mut self, text: &[u8]) {
-        self.out.extend_from_slice(b" \"");
-        if text.is_empty() {
-            self.out.push(b'-');
-        }
-        self.escaped(text);
-        self.out.push(b'"');
-    }
-
-    /// What could end the field or the line, or is not visible ASCII, as `\xNN`: a client cannot forge a line.
-    fn escaped(&mut self, text: &[u8]) {
-        let forges = |byte: u8| !matches!(byte, b' '..=b'~') | (byte == b'"') | (byte == b'\\');
-        // Without an early end, so that the common case is looked at many bytes at a time.
-        if !text.iter().fold(false, |found, byte| found | forges(*byte)) {
-            return self.raw(text);
-        }
-        for byte in text {
-            match forges(*byte) {
-                false => self.out.push(*byte),
-                true => {
-                    self.raw(b"\\x");
-                    crate::trace::push_hex(self.out, u64::from(*byte), 2);
-                }
+    /// Fields 15 to 20.
+    fn say_tls_and_group(&self, tls: Option<&TlsFacts>, fields: &mut impl Fields) {
+        match tls {
+            Some(tls) => {
+                fields.word("ssl_cipher", tls.cipher.as_bytes());
+                fields.word("ssl_protocol", tls.version.as_bytes());
             }
+            None => fields.no_words(["ssl_cipher", "ssl_protocol"]),
         }
-    }
-}
-
-fn push_number(number: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-/// `address:port`; the common form by hand, because it is written for every request.
-fn push_address(address: SocketAddr, out: &mut Vec<u8>) {
-    if let SocketAddr::V4(address) = address {
-        push_ipv4(*address.ip(), out);
-        out.push(b':');
-        push_number(address.port().into(), out);
-    } else {
-        let _ = write!(out, "{address}"); // writing to a vector cannot fail
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(write: impl Fn(&mut Line<'_>)) -> String {
-        let mut out = Vec::new();
-        write(&mut Line { out: &mut out });
-        String::from_utf8(out).unwrap()
+        let group = self.group.as_ref().map_or("", |group| group.arn.as_str());
+        fields.word("target_group_arn", group.as_bytes());
+        fields.text("trace_id", &[&self.trace]);
+        if tls.is_none() {
+            return fields.no_labels(["domain_name", "chosen_cert_arn"]);
+        }
+        let name = tls
+            .filter(|tls| tls.name_matched)
+            .and_then(|tls| tls.server_name.as_deref());
+        fields.text("domain_name", &[name.unwrap_or_default().as_bytes()]);
+        let certificate = match tls {
+            Some(tls) if tls.resumed => "session-reused",
+            Some(tls) => tls.certificate.as_str(),
+            None => "",
+        };
+        fields.label("chosen_cert_arn", certificate.as_bytes());
     }
 
-    // ALB-G-002: durations have three decimals, unset ones are -1
-    #[test]
-    fn durations() {
-        assert_eq!(
-            line(|line| line.seconds(Some(Duration::from_micros(1_037_900)))),
-            " 1.037"
-        );
-        assert_eq!(line(|line| line.seconds(Some(Duration::from_micros(999)))), " 0.000");
-        assert_eq!(line(|line| line.seconds(None)), " -1");
-    }
-
-    #[test]
-    fn a_client_cannot_forge_fields_or_lines() {
-        assert_eq!(
-            line(|line| line.quoted(b"a\" \"b\\\r\n\x7f\xff")),
-            " \"a\\x22 \\x22b\\x5c\\x0d\\x0a\\x7f\\xff\""
-        );
-        assert_eq!(line(|line| line.quoted(b"")), " \"-\"");
+    /// Field 27: field 10 of servers; a function has none there. Source: ALB 8.1.4.
+    fn say_target_statuses(&self, fields: &mut impl Fields) {
+        let mut text = itoa::Buffer::new();
+        let status = match self.target_status {
+            0 => "",
+            _ if self.target.is_empty() => "",
+            status => text.format(status),
+        };
+        fields.label("target_status_code_list", status.as_bytes());
     }
 }

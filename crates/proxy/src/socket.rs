@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
 /// Connections that may wait to be accepted, per core.
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// Why a listener's port cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,16 @@ pub(crate) fn open(address: IpAddr, port: u16, listener: u16, count: usize) -> R
         sockets.push(socket);
     }
     Ok(sockets)
+}
+
+/// Opens `count` more sockets on a port that this process has already.
+pub(crate) fn open_beside(address: SocketAddr, listener: u16, count: usize) -> Result<Vec<TcpListener>, BindError> {
+    let other = |source| BindError::Other {
+        address: address.ip(),
+        port: listener,
+        source,
+    };
+    (0..count).map(|_| listen(address).map_err(other)).collect()
 }
 
 /// Finds out whether somebody else has the port: with `SO_REUSEPORT` on both sides, binding would succeed and share it.

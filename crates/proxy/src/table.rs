@@ -1,25 +1,48 @@
 //! The routing table of the whole process: compiled from the state, swapped as one, read by every core.
 
+mod compile;
+mod kept;
+
+pub(crate) use compile::users;
+pub(crate) use kept::Kept;
+
+use crate::admission::{Admission, BalancerKey, Met};
+use crate::balance::Servers;
+use crate::headers::ReservedNames;
 use crate::health::TargetEntry;
-use crate::metrics::{GroupMetrics, LoadBalancerMetrics, Metrics};
-use crate::tls::{ListenerTls, Ticketing, TlsError};
+use crate::log_delivery::LogHandles;
+use crate::metrics::{GroupMetrics, LoadBalancerMetrics};
+use crate::target::tls::TargetTls;
+use crate::tls::{ListenerTls, TlsError};
+use http1::OwnLines;
+use http1::desync::Mode;
 use model::elb::certificate::covers;
-use model::elb::listener::{ListenerAttributes, ListenerProtocol};
-use model::elb::load_balancer::LoadBalancerAttributes;
-use model::elb::target_group::TargetKind;
-use model::{FunctionArn, ListenerArn, LoadBalancerArn, State, TargetGroupArn, Timestamp};
+use model::elb::listener::ListenerAttributes;
+use model::elb::load_balancer::{DesyncMode, LoadBalancerAttributes};
+use model::{FunctionArn, ListenerArn, LoadBalancerArn, Part, State, TargetGroupArn, Timestamp};
 use routing::{CompileError, RoutingTable};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Everything traffic asks of the configuration, as of one revision.
 #[derive(Debug)]
 pub struct Table {
+    /// What it was made from; `None`: from nothing.
+    state: Option<State>,
     ports: Vec<PortEntry>,
-    /// The registered targets of all target groups, used or not.
-    targets: Vec<TargetEntry>,
+    load_balancers: Arc<LoadBalancers>,
+    users: Arc<Users>,
+    /// The registered functions of all target groups, used or not.
+    targets: Arc<[TargetEntry]>,
 }
+
+/// All load balancers.
+type LoadBalancers = BTreeMap<LoadBalancerArn, Arc<LoadBalancerEntry>>;
+
+/// By target group, the load balancer with a listener or a rule that forwards to it.
+pub(crate) type Users = BTreeMap<TargetGroupArn, LoadBalancerArn>;
 
 /// A port with the listeners that share it, the one of the oldest load balancer first.
 #[derive(Debug)]
@@ -53,31 +76,99 @@ pub(crate) struct ListenerEntry {
     pub(crate) port: u16,
     /// `:port`, as the access log prints it behind a host.
     pub(crate) port_suffix: String,
+    /// `X-Forwarded-Proto` and `X-Forwarded-Port`.
+    pub(crate) forwarded: OwnLines,
     pub(crate) scheme: Scheme,
     pub(crate) attributes: ListenerAttributes,
-    pub(crate) rules: RoutingTable<Arc<Group>>,
+    pub(crate) rules: Arc<RoutingTable<Arc<Group>>>,
     pub(crate) tls: Option<ListenerTls>,
+    /// Whom it lets in. `None`: everybody.
+    pub(crate) admission: Option<Admission>,
+}
+
+impl ListenerEntry {
+    /// How requests that could be read in two ways are treated. Source: ALB 4.9.
+    pub(crate) fn desync_mode(&self) -> Mode {
+        match self.load_balancer.attributes.desync {
+            DesyncMode::Monitor => Mode::Monitor,
+            DesyncMode::Defensive => Mode::Defensive,
+            DesyncMode::Strictest => Mode::Strictest,
+        }
+    }
 }
 
 /// What the listeners of one load balancer share.
 #[derive(Debug)]
 pub(crate) struct LoadBalancerEntry {
+    pub(crate) key: BalancerKey,
     pub(crate) name: String,
     pub(crate) dns_name: String,
     /// `app/{name}/{id}`, as the access log prints it.
     pub(crate) resource_id: String,
     pub(crate) created: Timestamp,
     pub(crate) attributes: LoadBalancerAttributes,
+    /// Headers that are taken out of clients' requests on all its listeners.
+    pub(crate) reserved_names: ReservedNames,
+    pub(crate) target_tls: TargetTls,
     pub(crate) metrics: Arc<LoadBalancerMetrics>,
+    /// Where its logs go.
+    pub(crate) logs: LogHandles,
 }
 
 /// A target group as traffic sees it.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) arn: TargetGroupArn,
+    pub(crate) targets: GroupTargets,
+    pub(crate) metrics: Arc<GroupMetrics>,
+}
+
+/// What the targets of a group are.
+#[derive(Debug)]
+pub(crate) enum GroupTargets {
+    Function(FunctionTarget),
+    Servers(Servers),
+}
+
+/// The target of a Lambda target group.
+#[derive(Debug, Default)]
+pub(crate) struct FunctionTarget {
+    /// None answers 503.
     pub(crate) function: Option<FunctionArn>,
     pub(crate) multi_value: bool,
-    pub(crate) metrics: Arc<GroupMetrics>,
+    /// Whether the function's policy lets the group invoke it.
+    pub(crate) is_permitted: bool,
+}
+
+impl Group {
+    /// The function; `None` for servers, and when there is none.
+    pub(crate) fn function(&self) -> Option<&FunctionArn> {
+        match &self.targets {
+            GroupTargets::Function(target) => target.function.as_ref(),
+            GroupTargets::Servers(_) => None,
+        }
+    }
+
+    /// `lambda.multi_value_headers.enabled`.
+    pub(crate) fn multi_value(&self) -> bool {
+        matches!(&self.targets, GroupTargets::Function(target) if target.multi_value)
+    }
+
+    /// Whether the function's policy lets the group invoke it. Source: ALB 3.1, Lambda 6.5.
+    pub(crate) fn is_permitted(&self) -> bool {
+        matches!(&self.targets, GroupTargets::Function(target) if target.is_permitted)
+    }
+
+    /// Whether both count and balance at the same place, and may do the same.
+    fn has_state_of(&self, other: &Self) -> bool {
+        let balances = match (&self.targets, &other.targets) {
+            (GroupTargets::Servers(one), GroupTargets::Servers(other)) => one.has_state_of(other),
+            (GroupTargets::Function(one), GroupTargets::Function(other)) => one.is_permitted == other.is_permitted,
+            (GroupTargets::Servers(_), GroupTargets::Function(_))
+            | (GroupTargets::Function(_), GroupTargets::Servers(_)) => false,
+        };
+        balances && Arc::ptr_eq(&self.metrics, &other.metrics)
+    }
 }
 
 /// Why a state cannot be served. The table before it stays.
@@ -119,53 +210,22 @@ impl Table {
     /// A table without listeners.
     pub(crate) fn empty() -> Self {
         Self {
+            state: None,
             ports: Vec::new(),
-            targets: Vec::new(),
+            load_balancers: Arc::default(),
+            users: Arc::default(),
+            targets: Arc::default(),
         }
     }
 
-    /// Compiles a state. Costs time; not for traffic cores.
-    pub(crate) fn compile(state: &State, metrics: &Metrics, ticketing: &Ticketing) -> Result<Self, TableError> {
-        let mut load_balancers: BTreeMap<LoadBalancerArn, Arc<LoadBalancerEntry>> = BTreeMap::new();
-        for load_balancer in state.load_balancers() {
-            let entry = LoadBalancerEntry {
-                name: load_balancer.name.to_string(),
-                dns_name: load_balancer.dns_name.clone(),
-                resource_id: load_balancer.arn.resource_id().to_owned(),
-                created: load_balancer.created,
-                attributes: load_balancer.attributes.clone(),
-                metrics: metrics.load_balancer(&load_balancer.arn),
-            };
-            load_balancers.insert(load_balancer.arn.clone(), Arc::new(entry));
-        }
-        let groups: BTreeMap<TargetGroupArn, Arc<Group>> = state
-            .target_groups()
-            .map(|group| {
-                let TargetKind::Lambda(lambda) = &group.targets;
-                let entry = Group {
-                    arn: group.arn.clone(),
-                    function: lambda.function.clone(),
-                    multi_value: lambda.multi_value_headers,
-                    metrics: metrics.group(&group.arn),
-                };
-                (group.arn.clone(), Arc::new(entry))
-            })
-            .collect();
-        let mut ports: BTreeMap<u16, Vec<Arc<ListenerEntry>>> = BTreeMap::new();
-        for listener in state.listeners() {
-            let Some(load_balancer) = load_balancers.get(&listener.load_balancer) else {
-                continue; // `decide` deletes listeners with their load balancer
-            };
-            let entry = compile_listener(state, listener, load_balancer.clone(), &groups, metrics, ticketing)?;
-            ports.entry(listener.port).or_default().push(Arc::new(entry));
-        }
-        let ports = ports
-            .into_iter()
-            .map(|(number, listeners)| share_port(number, listeners));
-        Ok(Self {
-            ports: ports.collect::<Result<_, _>>()?,
-            targets: targets(state),
-        })
+    /// Whether targets, and who uses them, are the very same as in the table before this one.
+    pub(crate) fn has_targets_of(&self, before: &Self) -> bool {
+        let (Some(state), Some(known)) = (&self.state, &before.state) else {
+            return false;
+        };
+        Arc::ptr_eq(&self.users, &before.users)
+            && Arc::ptr_eq(&self.targets, &before.targets)
+            && state.shares(known, &[Part::LoadBalancers, Part::Listeners, Part::TargetGroups])
     }
 
     /// Where the listener stands that a request on port `number` is for.
@@ -175,10 +235,18 @@ impl Table {
         Some((at, self.ports[at].listener(sni, host)))
     }
 
-    /// What is spoken on a port; `None` when nothing listens there any more.
-    pub(crate) fn scheme(&self, number: u16) -> Option<Scheme> {
-        let at = self.ports.binary_search_by_key(&number, |port| port.number).ok()?;
-        Some(self.ports[at].scheme)
+    /// Whether something listens on a port.
+    pub(crate) fn has(&self, number: u16) -> bool {
+        self.ports.binary_search_by_key(&number, |port| port.number).is_ok()
+    }
+
+    /// What a new connection from `peer` meets on a port.
+    #[inline]
+    pub(crate) fn meet(&self, number: u16, peer: IpAddr) -> Met {
+        match self.ports.binary_search_by_key(&number, |port| port.number) {
+            Ok(at) => self.ports[at].meet(peer),
+            Err(_) => Met::Nobody,
+        }
     }
 
     /// All ports, ascending.
@@ -186,9 +254,19 @@ impl Table {
         &self.ports
     }
 
-    /// The registered targets of all target groups.
+    /// Who uses target groups.
+    pub(crate) fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// The registered functions of all target groups.
     pub(crate) fn targets(&self) -> &[TargetEntry] {
         &self.targets
+    }
+
+    /// A load balancer.
+    pub(crate) fn load_balancer(&self, arn: &LoadBalancerArn) -> Option<&LoadBalancerEntry> {
+        self.load_balancers.get(arn).map(|entry| &**entry)
     }
 
     /// All listeners.
@@ -197,95 +275,12 @@ impl Table {
     }
 }
 
-fn targets(state: &State) -> Vec<TargetEntry> {
-    let used: BTreeSet<_> = state.forwards().map(|(_, group)| group).collect();
-    let entry = |group: &Arc<model::elb::target_group::TargetGroup>| {
-        let TargetKind::Lambda(lambda) = &group.targets;
-        Some(TargetEntry {
-            group: group.arn.clone(),
-            function: lambda.function.clone()?,
-            multi_value: lambda.multi_value_headers,
-            health_check: lambda.health_check.clone(),
-            in_use: used.contains(&group.arn),
-        })
-    };
-    state.target_groups().filter_map(entry).collect()
-}
-
-fn compile_listener(
-    state: &State,
-    listener: &model::elb::listener::Listener,
-    load_balancer: Arc<LoadBalancerEntry>,
-    groups: &BTreeMap<TargetGroupArn, Arc<Group>>,
-    metrics: &Metrics,
-    ticketing: &Ticketing,
-) -> Result<ListenerEntry, TableError> {
-    let resolve = |arn: &TargetGroupArn| match groups.get(arn) {
-        Some(group) => group.clone(),
-        // `decide` keeps target groups that are in use; an empty one answers 503.
-        None => Arc::new(Group {
-            arn: arn.clone(),
-            function: None,
-            multi_value: false,
-            metrics: metrics.group(arn),
-        }),
-    };
-    let rules = state.rules_of(&listener.arn).map(|rule| &**rule);
-    let rules =
-        RoutingTable::compile(rules, &listener.default_rule, &listener.default_actions, resolve).map_err(|source| {
-            TableError::Rule {
-                listener: listener.arn.clone(),
-                source,
-            }
-        })?;
-    let (scheme, tls) = match &listener.protocol {
-        ListenerProtocol::Http => (Scheme::Http, None),
-        ListenerProtocol::Https(tls) => {
-            let built =
-                ListenerTls::build(state, tls, load_balancer.attributes.http2, ticketing).map_err(|source| {
-                    TableError::Tls {
-                        listener: listener.arn.clone(),
-                        source,
-                    }
-                })?;
-            (Scheme::Https, Some(built))
-        }
-    };
-    Ok(ListenerEntry {
-        arn: listener.arn.clone(),
-        load_balancer,
-        port: listener.port,
-        port_suffix: format!(":{}", listener.port),
-        scheme,
-        attributes: listener.attributes.clone(),
-        rules,
-        tls,
-    })
-}
-
-fn share_port(number: u16, mut listeners: Vec<Arc<ListenerEntry>>) -> Result<PortEntry, TableError> {
-    listeners.sort_by_key(|listener| (listener.load_balancer.created, listener.load_balancer.name.clone()));
-    let of = |scheme: Scheme| listeners.iter().find(|listener| listener.scheme == scheme);
-    match (of(Scheme::Http), of(Scheme::Https)) {
-        (Some(http), Some(https)) => Err(TableError::MixedPort {
-            port: number,
-            http: http.load_balancer.name.clone(),
-            https: https.load_balancer.name.clone(),
-        }),
-        (None, _) => Ok(PortEntry {
-            number,
-            scheme: Scheme::Https,
-            listeners,
-        }),
-        (_, None) => Ok(PortEntry {
-            number,
-            scheme: Scheme::Http,
-            listeners,
-        }),
-    }
-}
-
 impl PortEntry {
+    /// Those that share it.
+    pub(crate) fn listeners(&self) -> &[Arc<ListenerEntry>] {
+        &self.listeners
+    }
+
     /// The listener at this place.
     pub(crate) fn at(&self, listener: usize) -> &ListenerEntry {
         &self.listeners[listener]

@@ -1,17 +1,39 @@
-//! TLS of HTTPS listeners: policies, certificates, the choice by SNI. Source: ALB 6.1, 6.2, 6.4.
+//! TLS of HTTPS listeners: certificates and the choice by SNI. Source: ALB 6.1, 6.2.
 
+mod client_auth;
+mod client_certificate;
+mod der;
+mod failure;
+mod name;
+mod policy;
+mod revocation;
+pub(crate) mod signature;
+mod ticketing;
+mod trust;
+
+use aws_lc_rs::digest;
+use client_auth::{ClientAuth, ClientVerifier, Verification};
 use model::elb::certificate::{Certificate, CertificateKey, covers};
-use model::elb::listener::Tls;
-use model::elb::security_policy::{SecurityPolicy, TlsVersion};
-use model::{CertificateArn, State};
-use rustls::crypto::aws_lc_rs::{self, cipher_suite as suite, kx_group};
-use rustls::crypto::{CryptoProvider, SupportedKxGroup};
-use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ServerConfig};
+use model::elb::listener::{MutualAuthentication, Tls};
+use model::{CertificateArn, ListenerArn, State, TrustStoreArn};
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{CipherSuite, SignatureAlgorithm, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::{SignatureAlgorithm, SignatureScheme, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
+use ticketing::BoundTickets;
+use trust::TrustStores;
+
+pub(crate) use client_auth::{ClientIdentity, Seen};
+pub(crate) use client_certificate::ClientCertificate;
+pub(crate) use failure::{FailureCode, HandshakeFailure};
+pub use policy::missing;
+pub(crate) use policy::{cipher_name, key_exchange_name, provider, version_name, versions};
+pub(crate) use ticketing::Ticketing;
+pub use ticketing::UnreadableTicketKeys;
+pub use trust::TrustStoreError;
 
 /// The TLS side of one listener: one configuration per certificate, because the certificate is chosen before the
 /// handshake goes on, and its ARN belongs into the access log.
@@ -19,6 +41,10 @@ use std::sync::Arc;
 pub(crate) struct ListenerTls {
     /// The default certificate first.
     certificates: Vec<Served>,
+    provider: Arc<CryptoProvider>,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    client_auth: ClientAuth,
+    mutual: MutualAuthentication,
 }
 
 #[derive(Debug)]
@@ -27,7 +53,24 @@ struct Served {
     names: Vec<String>,
     key: CertificateKey,
     not_after: u64,
+    resolver: Arc<SingleCertAndKey>,
+    /// For every client, unless each is asked for a certificate.
     config: Arc<ServerConfig>,
+}
+
+/// What a client gets.
+pub(crate) struct Choice<'a> {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) certificate: &'a CertificateArn,
+    /// What it shows, if it is asked for a certificate.
+    pub(crate) seen: Option<Arc<Seen>>,
+}
+
+/// What the TLS sides of all listeners share, whatever table they are of.
+#[derive(Debug)]
+pub(crate) struct TlsShared {
+    pub(crate) ticketing: Ticketing,
+    trust_stores: TrustStores,
 }
 
 /// Why a listener's TLS side cannot be set up.
@@ -48,35 +91,67 @@ pub enum TlsError {
         #[source]
         source: rustls::Error,
     },
+    /// The trust store is not in the state.
+    #[error("trust store {0} does not exist")]
+    NoSuchTrustStore(TrustStoreArn),
+    /// The trust store cannot be used.
+    #[error("trust store {arn} cannot be used")]
+    TrustStore {
+        /// The trust store.
+        arn: TrustStoreArn,
+        /// What is wrong with it.
+        #[source]
+        source: TrustStoreError,
+    },
     /// Session tickets need random numbers.
-    #[error("session tickets cannot be made")]
-    Tickets(#[source] rustls::Error),
+    #[error("session tickets cannot be made: the system gives no random numbers")]
+    Tickets,
 }
 
-/// Session tickets that every listener and core shares; the key changes by itself every six hours.
-#[derive(Debug)]
-pub(crate) struct Ticketing(Arc<dyn ProducesTickets>);
-
-impl Ticketing {
+impl TlsShared {
     pub(crate) fn new() -> Result<Self, TlsError> {
-        aws_lc_rs::Ticketer::new().map(Self).map_err(TlsError::Tickets)
+        Ok(Self {
+            ticketing: Ticketing::new().map_err(|_| TlsError::Tickets)?,
+            trust_stores: TrustStores::default(),
+        })
     }
 }
 
 impl ListenerTls {
-    pub(crate) fn build(state: &State, tls: &Tls, http2: bool, ticketing: &Ticketing) -> Result<Self, TlsError> {
-        let provider = Arc::new(provider(tls.policy));
-        let versions = versions(tls.policy);
-        let arns = std::iter::once(&tls.default_certificate).chain(&tls.certificates);
-        let certificates = arns.map(|arn| {
+    pub(crate) fn build(
+        state: &State,
+        listener: &ListenerArn,
+        tls: &Tls,
+        http2: bool,
+        shared: &TlsShared,
+    ) -> Result<Self, TlsError> {
+        let client_auth = client_auth(state, &tls.mutual_authentication, &shared.trust_stores)?;
+        let mut built = Self {
+            certificates: Vec::with_capacity(1 + tls.certificates.len()),
+            provider: Arc::new(provider(tls.policy)),
+            versions: versions(tls.policy),
+            client_auth,
+            mutual: tls.mutual_authentication.clone(),
+        };
+        for arn in std::iter::once(&tls.default_certificate).chain(&tls.certificates) {
             let certificate = state
                 .certificate(arn)
                 .ok_or_else(|| TlsError::NoSuchCertificate(arn.clone()))?;
-            serve(certificate, &provider, &versions, http2, ticketing)
-        });
-        Ok(Self {
-            certificates: certificates.collect::<Result<_, _>>()?,
-        })
+            let tickets = shared.ticketing.bound_to(binding(listener, tls, certificate));
+            let served = built.serve(certificate, http2, tickets)?;
+            built.certificates.push(served);
+        }
+        Ok(built)
+    }
+
+    /// Whether clients are asked for a certificate, as the listener was set.
+    pub(crate) fn mutual(&self) -> &MutualAuthentication {
+        &self.mutual
+    }
+
+    /// What to remember of a client that showed these certificates and was let in.
+    pub(crate) fn identity(&self, chain: &[CertificateDer<'_>]) -> Option<ClientIdentity> {
+        self.client_auth.identity(chain)
     }
 
     /// Every name of every certificate.
@@ -96,16 +171,25 @@ impl ListenerTls {
     ///
     /// A client that offers only protocols we do not know by ALPN goes on without one and gets HTTP/1.1, as at AWS (ALB
     /// 4.2, 6.2), where RFC 7301 would end the handshake: a gRPC client is told by a 464 what is wrong.
-    pub(crate) fn choose(&self, hello: &ClientHello<'_>) -> (Arc<ServerConfig>, &CertificateArn) {
+    pub(crate) fn choose(&self, hello: &ClientHello<'_>) -> Result<Choice<'_>, rustls::Error> {
         let sni = hello.server_name().map(str::to_ascii_lowercase);
-        let chosen = self.matching(sni.as_deref(), |served| served.usable_by(hello));
-        let known = |offered: &[u8]| chosen.config.alpn_protocols.iter().any(|ours| ours == offered);
-        if hello.alpn().is_none_or(|mut offered| offered.any(known)) {
-            return (chosen.config.clone(), &chosen.arn);
+        let served = self.matching(sni.as_deref(), |served| served.usable_by(hello));
+        let known = |offered: &[u8]| served.config.alpn_protocols.iter().any(|ours| ours == offered);
+        let alpn = hello.alpn().is_none_or(|mut offered| offered.any(known));
+        let (mut config, mut seen) = (served.config.clone(), None);
+        if !matches!(self.client_auth, ClientAuth::Off) {
+            let mut asking = self.config(&served.resolver, seen.insert(Arc::default()))?;
+            asking.alpn_protocols.clone_from(&config.alpn_protocols);
+            config = Arc::new(asking);
         }
-        let mut without = ServerConfig::clone(&chosen.config);
-        without.alpn_protocols.clear();
-        (Arc::new(without), &chosen.arn)
+        if !alpn {
+            Arc::make_mut(&mut config).alpn_protocols.clear();
+        }
+        Ok(Choice {
+            config,
+            certificate: &served.arn,
+            seen,
+        })
     }
 
     fn matching(&self, sni: Option<&str>, usable: impl Fn(&Served) -> bool) -> &Served {
@@ -116,6 +200,117 @@ impl ListenerTls {
             .max_by_key(|served| (usable(served), served.key, served.not_after))
             .unwrap_or(&self.certificates[0])
     }
+
+    fn serve(&self, certificate: &Certificate, http2: bool, tickets: BoundTickets) -> Result<Served, TlsError> {
+        let arn = &certificate.arn;
+        let refused = |source| TlsError::Refused {
+            arn: arn.clone(),
+            source,
+        };
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.chain_pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|_| TlsError::Unreadable(arn.clone()))?;
+        let key = PrivateKeyDer::from_pem_slice(certificate.private_key_pem.expose().as_bytes())
+            .map_err(|_| TlsError::Unreadable(arn.clone()))?;
+        let key = self.provider.key_provider.load_private_key(key).map_err(refused)?;
+        let resolver = Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key)));
+        let mut config = self.config(&resolver, &Arc::default()).map_err(refused)?;
+        config.alpn_protocols = if http2 {
+            vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+        } else {
+            vec![b"http/1.1".to_vec()]
+        };
+        if matches!(self.client_auth, ClientAuth::Off) {
+            config.ticketer = Arc::new(tickets);
+            config.send_tls13_tickets = TICKETS;
+        }
+        Ok(Served {
+            arn: arn.clone(),
+            names: certificate.names.clone(),
+            key: certificate.key,
+            not_after: certificate.not_after.0,
+            resolver,
+            config: Arc::new(config),
+        })
+    }
+
+    /// A configuration that resumes nothing: what its clients have shown holds for one connection.
+    fn config(&self, resolver: &Arc<SingleCertAndKey>, seen: &Arc<Seen>) -> Result<ServerConfig, rustls::Error> {
+        let builder =
+            ServerConfig::builder_with_provider(self.provider.clone()).with_protocol_versions(&self.versions)?;
+        let resolver: Arc<dyn ResolvesServerCert> = resolver.clone();
+        let mut config = match &self.client_auth {
+            ClientAuth::Off => builder.with_no_client_auth(),
+            auth => builder.with_client_cert_verifier(Arc::new(ClientVerifier {
+                auth: auth.clone(),
+                seen: seen.clone(),
+            })),
+        }
+        .with_cert_resolver(resolver);
+        config.ignore_client_order = true;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(config)
+    }
+}
+
+/// Tickets of TLS 1.3 that a client is given: each is good for one connection.
+const TICKETS: usize = 2;
+
+fn client_auth(
+    state: &State,
+    mutual: &MutualAuthentication,
+    trust_stores: &TrustStores,
+) -> Result<ClientAuth, TlsError> {
+    let (arn, ignore_expiry, advertise) = match mutual {
+        MutualAuthentication::Off => return Ok(ClientAuth::Off),
+        MutualAuthentication::Passthrough => return Ok(ClientAuth::Passthrough),
+        MutualAuthentication::Verify {
+            trust_store,
+            ignore_client_certificate_expiry,
+            advertise_trust_store_ca_names,
+        } => (
+            trust_store,
+            *ignore_client_certificate_expiry,
+            *advertise_trust_store_ca_names,
+        ),
+    };
+    let store = state
+        .trust_store(arn)
+        .ok_or_else(|| TlsError::NoSuchTrustStore(arn.clone()))?;
+    let unusable = |source| TlsError::TrustStore {
+        arn: arn.clone(),
+        source,
+    };
+    let trust = trust_stores.compiled(store).map_err(unusable)?;
+    let advertised = match advertise {
+        true => trust.advertised().map_err(unusable)?,
+        false => Vec::new(),
+    };
+    Ok(ClientAuth::Verify(Arc::new(Verification {
+        trust,
+        ignore_expiry,
+        advertised,
+    })))
+}
+
+/// What a ticket is good for: this listener, showing this very certificate, under this policy. (Listeners that ask for the
+/// client's certificate give no tickets and take none.)
+fn binding(listener: &ListenerArn, tls: &Tls, certificate: &Certificate) -> [u8; 32] {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    for part in [
+        "albacore ticket 1",
+        listener.as_str(),
+        certificate.arn.as_str(),
+        &certificate.chain_pem,
+        tls.policy.name,
+    ] {
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let mut binding = [0; 32];
+    binding.copy_from_slice(hash.finish().as_ref());
+    binding
 }
 
 impl Served {
@@ -153,173 +348,8 @@ fn speaks(schemes: &[SignatureScheme], key: CertificateKey) -> bool {
     wanted.iter().any(|scheme| schemes.contains(scheme))
 }
 
-fn serve(
-    certificate: &Certificate,
-    provider: &Arc<CryptoProvider>,
-    versions: &[&'static SupportedProtocolVersion],
-    http2: bool,
-    ticketing: &Ticketing,
-) -> Result<Served, TlsError> {
-    let arn = &certificate.arn;
-    let refused = |source| TlsError::Refused {
-        arn: arn.clone(),
-        source,
-    };
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.chain_pem.as_bytes())
-        .collect::<Result<_, _>>()
-        .map_err(|_| TlsError::Unreadable(arn.clone()))?;
-    let key = PrivateKeyDer::from_pem_slice(certificate.private_key_pem.expose().as_bytes())
-        .map_err(|_| TlsError::Unreadable(arn.clone()))?;
-    let key = provider.key_provider.load_private_key(key).map_err(refused)?;
-    let resolver = SingleCertAndKey::from(CertifiedKey::new(chain, key));
-    let mut config = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(versions)
-        .map_err(refused)?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(resolver));
-    config.ignore_client_order = true;
-    config.ticketer = ticketing.0.clone();
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.alpn_protocols = if http2 {
-        vec![b"h2".to_vec(), b"http/1.1".to_vec()]
-    } else {
-        vec![b"http/1.1".to_vec()]
-    };
-    Ok(Served {
-        arn: arn.clone(),
-        names: certificate.names.clone(),
-        key: certificate.key,
-        not_after: certificate.not_after.0,
-        config: Arc::new(config),
-    })
-}
-
-/// The suites of a policy that can be served, in the policy's order: narrowed openly, never widened.
-fn provider(policy: &SecurityPolicy) -> CryptoProvider {
-    let classical: [&'static dyn SupportedKxGroup; 3] = [kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1];
-    let mut kx_groups = classical.to_vec();
-    if policy.post_quantum() {
-        kx_groups.insert(0, kx_group::X25519MLKEM768);
-    }
-    let cipher_suites = policy.ciphers().filter_map(suite_named).collect();
-    CryptoProvider {
-        cipher_suites,
-        kx_groups,
-        ..aws_lc_rs::default_provider()
-    }
-}
-
-fn versions(policy: &SecurityPolicy) -> Vec<&'static SupportedProtocolVersion> {
-    let served = |version: &TlsVersion| match version {
-        TlsVersion::V1_3 => Some(&rustls::version::TLS13),
-        TlsVersion::V1_2 => Some(&rustls::version::TLS12),
-        TlsVersion::V1_1 | TlsVersion::V1_0 => None,
-    };
-    policy.versions.iter().filter_map(served).collect()
-}
-
-/// What of a policy is not served, in AWS's names: for the start line and `doctor`.
-pub fn missing(policy: &SecurityPolicy) -> Vec<&'static str> {
-    let old = policy
-        .versions
-        .iter()
-        .filter(|version| **version < TlsVersion::V1_2)
-        .map(|version| version.as_str());
-    old.chain(policy.ciphers().filter(|name| suite_named(name).is_none()))
-        .collect()
-}
-
-const SUITES: [(&str, SupportedCipherSuite); 7] = [
-    ("TLS_AES_128_GCM_SHA256", suite::TLS13_AES_128_GCM_SHA256),
-    ("TLS_AES_256_GCM_SHA384", suite::TLS13_AES_256_GCM_SHA384),
-    ("TLS_CHACHA20_POLY1305_SHA256", suite::TLS13_CHACHA20_POLY1305_SHA256),
-    (
-        "ECDHE-ECDSA-AES128-GCM-SHA256",
-        suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    ),
-    (
-        "ECDHE-RSA-AES128-GCM-SHA256",
-        suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    ),
-    (
-        "ECDHE-ECDSA-AES256-GCM-SHA384",
-        suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    ),
-    (
-        "ECDHE-RSA-AES256-GCM-SHA384",
-        suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    ),
-];
-
-fn suite_named(name: &str) -> Option<SupportedCipherSuite> {
-    SUITES.iter().find(|(known, _)| *known == name).map(|(_, suite)| *suite)
-}
-
-/// OpenSSL's name of a negotiated suite, as the access log and `x-amzn-tls-cipher-suite` spell it.
-pub(crate) fn cipher_name(negotiated: CipherSuite) -> &'static str {
-    SUITES
-        .iter()
-        .find(|(_, suite)| suite.suite() == negotiated)
-        .map_or("-", |(name, _)| name)
-}
-
-/// The version as the access log and `x-amzn-tls-version` spell it.
-pub(crate) fn version_name(version: rustls::ProtocolVersion) -> &'static str {
-    match version {
-        rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3",
-        rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2",
-        _ => "-",
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    // ALB-X-003: the server's order decides, which is the policy's
-    #[test]
-    fn every_policy_can_be_served_in_its_own_order() {
-        for policy in SecurityPolicy::all() {
-            let served: Vec<_> = provider(policy)
-                .cipher_suites
-                .iter()
-                .map(|suite| cipher_name(suite.suite()))
-                .collect();
-            let wanted: Vec<_> = policy.ciphers().filter(|name| served.contains(name)).collect();
-            assert_eq!(served, wanted, "{}", policy.name);
-            let of = |version| {
-                served
-                    .iter()
-                    .any(|name| name.starts_with("TLS_") == (version == TlsVersion::V1_3))
-            };
-            for version in policy.versions.iter().filter(|version| **version >= TlsVersion::V1_2) {
-                assert!(of(*version), "{} has no suite for {version:?}", policy.name);
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let missing_of = |name: &str| missing(SecurityPolicy::named(name).unwrap());
-        assert_eq!(
-            missing_of("ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"),
-            Vec::<&str>::new()
-        );
-        assert_eq!(
-            missing_of("ELBSecurityPolicy-TLS13-1-2-2021-06").len(),
-            4,
-            "the CBC suites"
-        );
-        assert!(missing_of("ELBSecurityPolicy-2016-08").starts_with(&["TLSv1.1", "TLSv1"]));
-    }
-
-    #[test]
-    fn post_quantum_groups_come_first_where_asked_for() {
-        let first = |name: &str| provider(SecurityPolicy::named(name).unwrap()).kx_groups[0].name();
-        assert_eq!(
-            first("ELBSecurityPolicy-TLS13-1-3-PQ-2025-09"),
-            rustls::NamedGroup::X25519MLKEM768
-        );
-        assert_eq!(first("ELBSecurityPolicy-TLS13-1-3-2021-06"), rustls::NamedGroup::X25519);
-    }
-}
+#[path = "../tests/http/authority.rs"]
+pub(crate) mod authority;
+#[cfg(test)]
+mod tests;

@@ -25,19 +25,46 @@ impl Random {
     }
 }
 
+/// `TID_` and 32 hexadecimal digits. Source: ALB 8.1.2, field 30.
+pub(crate) fn connection_id(random: &Random) -> [u8; 36] {
+    let mut text = *b"TID_00000000000000000000000000000000";
+    let [high, low] = [random.next(), random.next()];
+    let parts = [(high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32];
+    for (at, part) in [4, 12, 20, 28].into_iter().zip(parts) {
+        text[at..at + 8].copy_from_slice(&eight_digits(part));
+    }
+    text
+}
+
 /// Appends the lower digits of `number` in hexadecimal, at most 16.
 pub(crate) fn push_hex(out: &mut Vec<u8>, number: u64, digits: usize) {
-    let text: [u8; 16] = std::array::from_fn(|at| b"0123456789abcdef"[(number >> (60 - 4 * at)) as usize & 0xf]);
+    let mut text = [0; 16];
+    let (high, low) = text.split_at_mut(8);
+    high.copy_from_slice(&eight_digits((number >> 32) as u32));
+    low.copy_from_slice(&eight_digits(number as u32));
     out.extend_from_slice(&text[16 - digits..]);
+}
+
+/// All digits at once, because ids are written for every request: each nibble gets a byte, and those above 9 are letters.
+fn eight_digits(number: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let wide = u64::from(number);
+    let words = (wide | (wide << 16)) & 0x0000_ffff_0000_ffff;
+    let bytes = (words | (words << 8)) & 0x00ff_00ff_00ff_00ff;
+    let nibbles = (bytes | (bytes << 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = ((nibbles + 6 * ONES) >> 4) & ONES;
+    (nibbles + u64::from(b'0') * ONES + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 /// `1-{time}-{id}`.
 fn push_version_1(out: &mut Vec<u8>, now: Wall, random: &Random) {
-    out.extend_from_slice(b"1-");
-    push_hex(out, now.secs(), 8);
-    out.push(b'-');
-    push_hex(out, random.next(), 16);
-    push_hex(out, random.next(), 8);
+    let (id, last) = (random.next(), random.next());
+    let mut text = *b"1-tttttttt-iiiiiiiiiiiiiiiiiiiiiiii";
+    let parts = [now.secs() as u32, (id >> 32) as u32, id as u32, last as u32];
+    for (at, part) in [2, 11, 19, 27].into_iter().zip(parts) {
+        text[at..at + 8].copy_from_slice(&eight_digits(part));
+    }
+    out.extend_from_slice(&text);
 }
 
 /// Appends the trace header that goes on, given the one that came in and the size of all headers.
@@ -91,6 +118,22 @@ mod tests {
         assert_eq!(parts[0], "1");
         let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         assert!(parts[1..].iter().all(|part| part.bytes().all(hex)), "{value}");
+    }
+
+    #[test]
+    fn hexadecimal_digits() {
+        let hex = |number, digits| {
+            let mut out = b"x".to_vec();
+            push_hex(&mut out, number, digits);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(hex(0x0123_4567_89ab_cdef, 16), "x0123456789abcdef");
+        assert_eq!(hex(0xffff_ffff_ffff_ffff, 8), "xffffffff");
+        for number in (0..1000_u64).map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
+            assert_eq!(hex(number, 16), format!("x{number:016x}"));
+            assert_eq!(hex(number & 0xff, 2), format!("x{:02x}", number & 0xff));
+        }
+        assert_eq!(hex(7, 0), "x");
     }
 
     // ALB-H-013: without a trace header a Root is made

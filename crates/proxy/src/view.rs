@@ -57,10 +57,19 @@ impl<'a> View<'a> {
 
     /// A gRPC request. Source: ALB 4.2.
     pub(crate) fn is_grpc(&self) -> bool {
-        self.version() == Version::H2
-            && self
-                .first(KnownName::ContentType)
-                .is_some_and(|value| value.starts_with(b"application/grpc"))
+        self.version() == Version::H2 && self.first(KnownName::ContentType).is_some_and(is_grpc)
+    }
+}
+
+/// `application/grpc`, alone or with a format (`+proto`) or parameters. `application/grpc-web` is another protocol, made to
+/// pass through whatever passes HTTP/1: taken for gRPC, its browsers would get 464 from groups that their targets are in.
+fn is_grpc(media_type: &[u8]) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    match media_type.split_at_checked(GRPC.len()) {
+        Some((kind, rest)) => {
+            kind.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';' | b' ' | b'\t'))
+        }
+        None => false,
     }
 }
 
@@ -93,5 +102,9 @@ impl routing::RequestHead for View<'_> {
 
     fn source_ip(&self) -> IpAddr {
         self.peer.address.ip()
+    }
+
+    fn is_free_of_controls(&self) -> bool {
+        self.head.is_free_of_controls()
     }
 }

@@ -31,7 +31,18 @@ struct Inner {
     /// Head of the list of each slot.
     slots: Vec<u32>,
     used: usize,
-    draining: bool,
+    ending: Ending,
+}
+
+/// How a core's connections are to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ending {
+    /// When they like.
+    Not,
+    /// With the answer to their next request; whoever asks nothing may stay.
+    Gentle,
+    /// Idle ones at once.
+    Draining,
 }
 
 #[derive(Debug)]
@@ -63,7 +74,7 @@ impl Wheel {
                 free: NONE,
                 slots: vec![NONE; SLOTS],
                 used: 0,
-                draining: false,
+                ending: Ending::Not,
             }),
         })
     }
@@ -85,17 +96,49 @@ impl Wheel {
 
     /// From now on every timer says so, and every task that waits is woken once.
     pub(crate) fn start_draining(&self) {
+        self.end(Ending::Draining);
+    }
+
+    /// From now on every connection ends with the answer to its next request; every task that waits is woken once.
+    pub(crate) fn start_closing(&self) {
+        self.end(Ending::Gentle);
+    }
+
+    fn end(&self, how: Ending) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.ending = inner.ending.max(how);
+        }
+        self.wake_all();
+    }
+
+    /// Wakes every task that waits: something that all of them look at has changed.
+    pub(crate) fn wake_all(&self) {
         let wakers: Vec<_> = {
             let mut inner = self.inner.borrow_mut();
-            inner.draining = true;
             inner.nodes.iter_mut().filter_map(|node| node.waker.take()).collect()
         };
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// How many timers there are.
+    pub(crate) fn timers(&self) -> usize {
+        self.inner.borrow().used
+    }
+
+    /// Ticks that have been handled: a clock that costs nothing and is up to a tick late.
+    pub(crate) fn ticks(&self) -> u64 {
+        self.inner.borrow().now
+    }
+
     /// Whether `start_draining` was called.
     pub(crate) fn draining(&self) -> bool {
-        self.inner.borrow().draining
+        self.inner.borrow().ending == Ending::Draining
+    }
+
+    /// Whether connections are to end with their next answer.
+    pub(crate) fn closing(&self) -> bool {
+        self.inner.borrow().ending != Ending::Not
     }
 }
 
@@ -104,16 +147,29 @@ impl Timer {
     pub(crate) fn set(&self, now: Instant, after: Duration) {
         let mut inner = self.wheel.inner.borrow_mut();
         let deadline = inner.tick_after(now, after);
+        inner.set(self.index, deadline);
+    }
+
+    /// As [`Timer::set`], from this moment, without asking a clock for it: the wheel's own is up to a tick late, which is
+    /// made up for.
+    #[inline]
+    pub(crate) fn touch(&self, after: Duration) {
+        let mut inner = self.wheel.inner.borrow_mut();
+        let deadline = inner.now.saturating_add(ticks_of(after)).saturating_add(2);
         let node = &mut inner.nodes[self.index as usize];
-        node.expired = false;
-        let linked = node.slot != NONE;
-        // A later deadline needs no other list: the slot it stands in is looked at first, and moves it on.
-        let moves = !linked || deadline < node.deadline;
-        node.deadline = deadline;
-        if moves {
-            inner.unlink(self.index);
-            inner.link(self.index);
+        // What `Inner::set` does, where it does no more than this: at several places of each request.
+        if node.slot != NONE && deadline >= node.deadline {
+            node.expired = false;
+            node.deadline = deadline;
+        } else {
+            inner.set(self.index, deadline);
         }
+    }
+
+    /// Nobody waits for this timer any more: whoever did is not woken by it.
+    pub(crate) fn forget(&self) {
+        let waker = self.wheel.inner.borrow_mut().nodes[self.index as usize].waker.take();
+        drop(waker);
     }
 
     /// Whether the deadline has passed. If not, the task is woken when it does, or when draining begins.
@@ -173,11 +229,21 @@ impl Inner {
     }
 
     fn tick_after(&self, now: Instant, after: Duration) -> u64 {
-        let ticks = (now.saturating_duration_since(self.start) + after)
-            .as_nanos()
-            .div_ceil(TICK.as_nanos());
+        let since = now.saturating_duration_since(self.start);
         // One more, because the tick that is running may be half over.
-        u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1
+        ticks_of(since.saturating_add(after)).saturating_add(1)
+    }
+
+    fn set(&mut self, index: u32, deadline: u64) {
+        let node = &mut self.nodes[index as usize];
+        node.expired = false;
+        // A later deadline needs no other list: the slot it stands in is looked at first, and moves it on.
+        let moves = node.slot == NONE || deadline < node.deadline;
+        node.deadline = deadline;
+        if moves {
+            self.unlink(index);
+            self.link(index);
+        }
     }
 
     fn link(&mut self, index: u32) {
@@ -239,6 +305,14 @@ impl Inner {
         self.now = self.now.max(target);
         due
     }
+}
+
+/// How many ticks a time takes, rounded up.
+#[inline]
+pub(crate) fn ticks_of(time: Duration) -> u64 {
+    const PER_SECOND: u64 = 1_000_000_000 / TICK.as_nanos() as u64;
+    let of_rest = u64::from(time.subsec_nanos()).div_ceil(1_000_000_000 / PER_SECOND);
+    time.as_secs().saturating_mul(PER_SECOND).saturating_add(of_rest)
 }
 
 #[cfg(test)]
@@ -317,6 +391,49 @@ mod tests {
         assert!(!waiter.expired(&timer));
         wheel.turn(start + Duration::from_millis(5300));
         assert!(waiter.expired(&timer));
+    }
+
+    #[test]
+    fn a_touched_timer_is_never_early_although_it_asks_no_clock() {
+        let start = Instant::now();
+        let wheel = Wheel::new(start);
+        let (timer, waiter) = (wheel.timer(), Waiter::new());
+        // The wheel turns for the first time when a tick is almost over, and is touched when the next one is.
+        wheel.turn(start + Duration::from_millis(199));
+        timer.touch(Duration::from_secs(1));
+        assert!(!waiter.expired(&timer));
+        wheel.turn(start + Duration::from_millis(199 + 99 + 1000));
+        assert!(!waiter.expired(&timer), "early");
+        wheel.turn(start + Duration::from_millis(1400));
+        assert!(waiter.expired(&timer) && waiter.wakes() == 1);
+        timer.touch(Duration::from_secs(1));
+        assert!(!waiter.expired(&timer));
+        timer.forget();
+        wheel.turn(start + Duration::from_secs(9));
+        assert!(waiter.expired(&timer), "it expires all the same");
+        assert_eq!(waiter.wakes(), 1, "but wakes nobody");
+    }
+
+    #[test]
+    fn times_are_counted_in_whole_ticks() {
+        for (millis, ticks) in [(0, 0), (1, 1), (100, 1), (101, 2), (60_000, 600), (60_001, 601)] {
+            assert_eq!(ticks_of(Duration::from_millis(millis)), ticks, "{millis} ms");
+        }
+        assert_eq!(ticks_of(Duration::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn whoever_waits_can_be_woken_for_another_reason() {
+        let start = Instant::now();
+        let wheel = Wheel::new(start);
+        let (timer, waiter) = (wheel.timer(), Waiter::new());
+        timer.set(start, Duration::from_secs(100));
+        for wakes in 1..3 {
+            assert!(!waiter.expired(&timer));
+            wheel.wake_all();
+            wheel.wake_all();
+            assert_eq!(waiter.wakes(), wakes);
+        }
     }
 
     #[test]

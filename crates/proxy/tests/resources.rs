@@ -1,10 +1,16 @@
 //! Memory and descriptors of a whole process: a test binary of its own, whose tests run one after the other.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "http/health/checked.rs"]
+#[expect(dead_code, reason = "the other test binary uses the rest")]
+mod checked;
 #[path = "http/support.rs"]
 #[expect(dead_code, reason = "the other test binary uses the rest")]
 mod support;
 
+use model::Command;
+use model::elb::health_check::HealthCheckPort;
+use model::elb::target_group::TargetId;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -144,5 +150,58 @@ fn no_descriptor_is_left_behind() {
     }
     until("all are gone", || server.proxy.connections() == 0);
     until("their descriptors are too", || descriptors() <= before);
+    drop(server.log());
+}
+
+#[test]
+fn refused_clients_that_stay_hold_no_descriptor() {
+    let _alone = alone();
+    let mut setup = Setup::default();
+    setup.limits.connections_max = 1;
+    setup.limits.refuse_after = Duration::from_millis(1);
+    let server = setup.start();
+    let mut holder = server.connect();
+    holder.send(REQUEST);
+    assert_eq!(holder.response().status, 200);
+    let before = descriptors();
+    let refused: Vec<_> = (0..100).map(|_| server.connect()).collect();
+    until("all are refused", || {
+        server.counter("albacore_proxy_accept_refusals_total") == 100.0
+    });
+    until("only their own ends are left", || descriptors() <= before + 100);
+    drop(refused);
+    holder.send(REQUEST);
+    assert_eq!(holder.response().status, 200);
+    until("and no timers but the holder's", || {
+        server.counter("albacore_proxy_timers") <= 1.0
+    });
+    drop(holder);
+    until("all ends are closed", || descriptors() <= before - 2);
+    drop(server.log());
+}
+
+#[test]
+fn checks_that_hang_hold_a_descriptor_each_and_give_it_back() {
+    let _alone = alone();
+    let hanging = checked::Checked::hanging();
+    let setup = checked::setup(&[], |servers| {
+        let target = |port| checked::target(([127, 0, 0, 1], port).into());
+        servers.targets = (1000..1030).map(target).collect();
+        servers.health_check.timing = checked::timing(300, 120);
+        servers.health_check.port = HealthCheckPort::Port(hanging.address().port());
+    });
+    let mut commands = setup.commands();
+    let server = setup.start();
+    until("all are asked", || hanging.open() == 30);
+    let both_ends = descriptors();
+    let deregister = (1000..1030).map(|port| (TargetId::Ip([127, 0, 0, 1].into()), port));
+    commands.push(Command::DeregisterServers {
+        target_group: group_arn(checked::GROUP),
+        targets: deregister.collect(),
+    });
+    server.proxy.apply(&state_of(&commands)).unwrap();
+    until("nobody is asked", || hanging.open() == 0);
+    until("their descriptors are gone", || descriptors() <= both_ends - 60);
+    assert_eq!(hanging.requests().len(), 30, "each was asked once");
     drop(server.log());
 }

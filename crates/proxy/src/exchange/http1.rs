@@ -1,8 +1,11 @@
 //! HTTP/1 connections: reads requests one after the other, answers them in order, closes when it must.
 //! Source: ALB 4.1, 4.4, 4.9.
 
+mod end;
+mod stream;
+
 use super::body::Body;
-use super::{BodyFailure, Exchange};
+use super::{BodyFailure, Exchange, Gone, Piece, Relayed};
 use crate::connection::{Io, Peer};
 use crate::core::{Core, ListenerRef};
 use crate::handler::{self, Next};
@@ -15,22 +18,16 @@ use crate::work::Work;
 use http1::desync::Verdict;
 use http1::{BodyDecoder, Framing, HeadError, HeadLimits, Scan, Version};
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// Answers to pipelined requests are joined up to this many bytes before they are written.
 const JOINED_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of an unread body that are read and dropped to keep a connection usable.
 const SKIPPED_BYTES_MAX: u64 = 1024 * 1024;
-/// Bytes that are read and dropped after the last answer, so that closing does not destroy it on its way: many clients
-/// look for an answer only when they have sent their body.
-const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// How long that may take.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// One HTTP/1 connection.
 pub(crate) struct Connection {
@@ -40,6 +37,8 @@ pub(crate) struct Connection {
     timer: Timer,
     /// `None` while the connection is idle.
     work: Option<Box<Work>>,
+    /// The runtime wakes this task when bytes arrive; see [`Io::poll_worth_reading`].
+    asked: bool,
     /// When bytes arrived last.
     read_at: Instant,
     /// The first byte of the request that is being read.
@@ -66,6 +65,12 @@ struct State {
     eof: bool,
     /// Bytes may be on their way that will never be read.
     unread: bool,
+    /// The response was broken off: the client must be able to tell.
+    broken_off: bool,
+    /// The end of the connection is all that ends the response.
+    ends_with_close: bool,
+    /// HTTP has ended here, and nothing follows towards the client.
+    finished: bool,
 }
 
 /// What waiting for bytes ended with.
@@ -90,7 +95,7 @@ enum Found {
 impl Connection {
     /// `None` when its listener has been deleted.
     pub(crate) fn open(core: Rc<Core>, io: Io, peer: Peer, place: Place) -> Option<Self> {
-        let listener = core.listener(peer.port, peer.server_name(), None)?;
+        let listener = core.listener_of(&peer)?;
         let attributes = &listener.load_balancer.attributes;
         let (idle_timeout, keep_alive) = (attributes.idle_timeout, attributes.client_keep_alive);
         let timer = core.wheel.timer();
@@ -103,6 +108,7 @@ impl Connection {
             peer,
             timer,
             work: None,
+            asked: false,
             read_at: now,
             head_began: None,
             idle_timeout,
@@ -149,12 +155,7 @@ impl Connection {
                 break;
             }
         }
-        if self.state.eof {
-            // Whoever has only stopped sending still reads.
-            let _ = Box::pin(self.flush()).await;
-        } else {
-            Box::pin(self.close()).await;
-        }
+        Box::pin(self.end()).await;
     }
 
     /// Waits for a complete head. Answers to requests before it go out before waiting, and together.
@@ -196,38 +197,42 @@ impl Connection {
         if self.state.eof {
             return Poll::Ready(Event::Eof);
         }
-        let core = self.core.clone();
+        if self.io.poll_worth_reading(cx, &mut self.asked).is_pending() {
+            return self.poll_nothing(cx);
+        }
+        let core = &self.core;
         let work = self.work.get_or_insert_with(|| core.take_work());
-        let mut spare = ReadBuf::new(work.input.spare(for_body));
+        let mut spare = ReadBuf::new(work.input.spare(for_body, core.body_room()));
         match Pin::new(&mut self.io).poll_read(cx, &mut spare) {
             Poll::Ready(Ok(())) if !spare.filled().is_empty() => {
                 let count = spare.filled().len();
                 work.input.filled_by(count);
-                self.read_at = Instant::now();
-                self.timer.set(self.read_at, self.idle_timeout);
+                self.read_at = core.read_clock();
+                self.timer.touch(self.idle_timeout);
                 Poll::Ready(Event::Bytes)
             }
             Poll::Ready(_) => {
                 self.state.eof = true;
                 Poll::Ready(Event::Eof)
             }
-            Poll::Pending => {
-                let idle = !self.state.in_hand && work.input.is_empty();
-                if idle
-                    && work.output.is_empty()
-                    && let Some(work) = self.work.take()
-                {
-                    core.give_work(work);
-                }
-                if self.timer.expired(cx) {
-                    return Poll::Ready(Event::TimedOut);
-                }
-                if idle && core.wheel.draining() {
-                    return Poll::Ready(Event::Draining);
-                }
-                Poll::Pending
-            }
+            Poll::Pending => self.poll_nothing(cx),
         }
+    }
+
+    /// There is nothing to read, and the task is woken when there is.
+    fn poll_nothing(&mut self, cx: &Context<'_>) -> Poll<Event> {
+        let in_hand = |work: &Work| !work.input.is_empty();
+        let idle = !self.state.in_hand && !self.work.as_deref().is_some_and(in_hand);
+        if idle && let Some(work) = self.work.take_if(|work| work.output.is_empty()) {
+            self.core.give_work(work);
+        }
+        if self.timer.expired(cx) {
+            return Poll::Ready(Event::TimedOut);
+        }
+        if idle && self.core.wheel.draining() && !self.io.has_unread() {
+            return Poll::Ready(Event::Draining);
+        }
+        Poll::Pending
     }
 
     /// Judges the request whose head is complete and answers, unless a target has to be asked.
@@ -239,7 +244,7 @@ impl Connection {
         work.input.begin_body(head_len);
         work.record.begin(now, core.wall(now));
         work.record.received_bytes = head_len as u64;
-        work.body = BodyDecoder::new(Framing::None);
+        work.begin_body(Framing::None);
         self.state = State {
             in_hand: true,
             is_head: false,
@@ -248,7 +253,7 @@ impl Connection {
         };
         let head = work.input.head(head_len);
         let view = View::new(head, &work.head, &self.peer);
-        let Some(listener) = core.listener(self.peer.port, self.peer.server_name(), view.host()) else {
+        let Some(listener) = core.listener_for(&self.peer, view.host()) else {
             // The listener was deleted: nothing answers on its port any more.
             self.state = State {
                 closing: true,
@@ -273,10 +278,9 @@ impl Connection {
                 return None;
             }
         };
+        work.framing = framing;
         work.body = BodyDecoder::new(framing);
-        let too_long_to_skip = matches!(framing, Framing::Length(length) if length > SKIPPED_BYTES_MAX);
         self.state.closing = verdict == Verdict::AllowThenClose
-            || too_long_to_skip
             || self.read_at >= self.keep_alive_until
             || !http1::keep_alive(&work.head, head);
         // A client that did not ask for it may have sent more already.
@@ -286,7 +290,7 @@ impl Connection {
             return None;
         }
         if http1::expects_continue(&work.head, head) {
-            http1::write_continue(&mut work.output);
+            http1::write_continue(work.output.buffer());
         }
         match handler::begin(&core, &listener, self) {
             Next::Answered => None,
@@ -309,7 +313,7 @@ impl Connection {
         let Some(work) = self.work.as_deref_mut() else {
             return;
         };
-        let Some(listener) = core.listener(self.peer.port, self.peer.server_name(), None) else {
+        let Some(listener) = core.listener_for(&self.peer, None) else {
             return; // deleted: nothing answers on its port any more
         };
         let seen = work.input.filled().len();
@@ -321,7 +325,7 @@ impl Connection {
         work.head = http1::RequestHead::new();
         self.head_len = 0;
         work.input.begin_body(seen);
-        work.body = BodyDecoder::new(Framing::None);
+        work.begin_body(Framing::None);
         self.state = State {
             in_hand: true,
             is_head: false,
@@ -350,7 +354,7 @@ impl Connection {
         if self.state.closing {
             return false;
         }
-        work.output.len() < JOINED_BYTES_MAX || self.flush().await.is_ok()
+        work.output.waiting() < JOINED_BYTES_MAX || self.flush().await.is_ok()
     }
 
     /// Reads and drops the rest of the body, within bounds. The answer is sent before waiting for more of it.
@@ -384,78 +388,6 @@ impl Connection {
         if let Some(work) = self.work.as_deref_mut() {
             let view = View::new(work.input.head(self.head_len), &work.head, &self.peer);
             self.core.finish(&mut work.record, &view);
-        }
-    }
-
-    /// Sends everything there is to send.
-    async fn flush(&mut self) -> io::Result<()> {
-        let mut sent = 0;
-        poll_fn(|cx| {
-            let Some(work) = self.work.as_deref_mut() else {
-                return Poll::Ready(Ok(()));
-            };
-            while sent < work.output.len() {
-                match Pin::new(&mut self.io).poll_write(cx, &work.output[sent..]) {
-                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    Poll::Ready(Ok(count)) => {
-                        sent += count;
-                        if sent < work.output.len() {
-                            self.timer.set(Instant::now(), self.idle_timeout);
-                        }
-                    }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending if self.timer.expired(cx) => {
-                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                    }
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-            if let Io::Tls(_) = self.io {
-                match Pin::new(&mut self.io).poll_flush(cx) {
-                    Poll::Pending if self.timer.expired(cx) => {
-                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                    }
-                    other => ready!(other)?,
-                }
-            }
-            work.output.clear();
-            Poll::Ready(Ok(()))
-        })
-        .await
-    }
-
-    /// Sends what is left, tells the client that nothing follows, and reads on for a moment: closing a socket with unread
-    /// bytes would reset the connection and may destroy the answer on its way.
-    async fn close(&mut self) {
-        if self.flush().await.is_err() {
-            return;
-        }
-        // A client that reads nothing must not hold the connection: with TLS there may be no room for the last words.
-        self.timer.set(Instant::now(), LINGER);
-        let told = poll_fn(|cx| match Pin::new(&mut self.io).poll_shutdown(cx) {
-            Poll::Pending if self.timer.expired(cx) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            other => other,
-        });
-        if told.await.is_err() || !self.state.unread {
-            return;
-        }
-        let mut dropped = 0;
-        let mut sink = [0; 4096];
-        while dropped < LINGER_BYTES_MAX {
-            let count = poll_fn(|cx| {
-                let mut buffer = ReadBuf::new(&mut sink);
-                match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
-                    Poll::Ready(Ok(())) => Poll::Ready(buffer.filled().len()),
-                    Poll::Ready(Err(_)) => Poll::Ready(0),
-                    Poll::Pending if self.timer.expired(cx) => Poll::Ready(0),
-                    Poll::Pending => Poll::Pending,
-                }
-            })
-            .await;
-            match count {
-                0 => return,
-                _ => dropped += count,
-            }
         }
     }
 
@@ -527,45 +459,23 @@ impl Exchange for Connection {
     }
 
     async fn gone(&mut self) {
-        // The request is whole; what comes now is the next one, or the end.
-        poll_fn(|cx| {
-            loop {
-                let full = self
-                    .work
-                    .as_ref()
-                    .is_some_and(|work| work.input.rest().len() >= JOINED_BYTES_MAX);
-                if full {
-                    return Poll::Pending; // read on when this request is done
-                }
-                match ready!(self.poll_fill(cx, true)) {
-                    // With more requests in hand the client has only stopped sending: they are answered.
-                    Event::Eof if self.work.as_ref().is_some_and(|work| !work.input.rest().is_empty()) => {
-                        return Poll::Pending;
-                    }
-                    Event::Eof => return Poll::Ready(()),
-                    Event::Bytes => {}
-                    // A target may take longer than the idle timeout. Source: ALB 3.1.
-                    Event::TimedOut | Event::Draining => self.timer.set(Instant::now(), self.idle_timeout),
-                }
-            }
-        })
-        .await;
-        self.state.closing = true;
+        poll_fn(|cx| self.poll_left(cx)).await;
     }
 
     fn reply(&mut self, reply: Reply<'_>) {
         let core = self.core.clone();
         // Draining may have begun while a target was asked.
-        self.state.closing |= core.wheel.draining();
+        self.state.closing |= core.wheel.closing() || self.leaves_too_much_unread();
         let state = self.state;
         let Some(work) = self.work.as_deref_mut() else {
             return;
         };
-        let before = work.output.len();
+        let output = work.output.buffer();
+        let before = output.len();
         if !state.bare {
             let mut texts = core.texts.borrow_mut();
-            let date = texts.http_date(work.record.created);
-            if reply.write_http1_head(&mut work.output, date, !state.closing).is_err() {
+            let date = texts.http_date(core.now());
+            if reply.write_http1_head(output, date, !state.closing).is_err() {
                 // Checked where the reply was made; if it slips through, half a head must not.
                 debug_assert!(false, "a reply with a malformed header");
                 self.state.closing = true;
@@ -573,9 +483,63 @@ impl Exchange for Connection {
             }
         }
         if reply.has_body(state.is_head) {
-            work.output.extend_from_slice(&reply.body);
+            output.extend_from_slice(&reply.body);
         }
-        work.record.sent_bytes = (work.output.len() - before) as u64;
+        work.record.sent_bytes = (output.len() - before) as u64;
+    }
+
+    fn body_framing(&self) -> Framing {
+        self.work.as_ref().map_or(Framing::None, |work| work.framing)
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, BodyFailure>> {
+        let piece = ready!(self.poll_piece(cx));
+        if piece.is_err() {
+            self.state.closing = true;
+            self.state.unread = true;
+        }
+        Poll::Ready(piece)
+    }
+
+    fn body(&self) -> &[u8] {
+        self.piece()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.take_piece(count);
+    }
+
+    fn take_trailers(&mut self) -> Option<http::HeaderMap> {
+        None // trailers of HTTP/1 clients are dropped (ALB 4.1, unverified)
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_left(cx)
+    }
+
+    fn begin_response(&mut self, relayed: &Relayed<'_>) -> Result<(), ::http1::FieldError> {
+        self.begin_relayed(relayed)
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Gone>> {
+        self.poll_send_piece(cx, data)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.poll_flush_relayed(cx)
+    }
+
+    fn finish(&mut self, _trailers: Option<&http::HeaderMap>) {
+        self.finish_relayed();
+    }
+
+    fn abort(&mut self) {
+        self.state.closing = true;
+        self.state.broken_off = true;
+    }
+
+    fn tunnel(&mut self) {
+        self.begin_tunnel();
     }
 }
 

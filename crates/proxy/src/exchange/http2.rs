@@ -3,28 +3,31 @@
 //! What differs from HTTP/1 and is documented: h2's header map keeps no order across names, and malformed streams are
 //! reset, not answered 400.
 
-use super::body::Body;
-use super::{BodyFailure, Exchange};
+pub(crate) mod head;
+mod held;
+mod relay;
+mod stream;
+
+pub(crate) use held::HeldByStreams;
+
 use crate::connection::{Io, Peer, SharedIo};
 use crate::core::Core;
 use crate::handler::{self, Next};
 use crate::places::Place;
-use crate::record::Record;
 use crate::reply::Reply;
 use crate::view::View;
 use crate::wheel::Timer;
-use crate::work::Work;
-use ::http1::{HeadLimits, KnownName, Scan, Version};
 use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
-use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use h2::{Reason, RecvStream};
+use head::{read_head, refusal};
+use http::Request;
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io::Write;
 use std::rc::Rc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::{Duration, Instant};
+use stream::{Begun, Stream};
 use tokio::io::AsyncReadExt;
 
 /// Source: ALB 4.1.
@@ -50,7 +53,11 @@ const HEADERS_BYTES_MAX: u32 = 128 * 1024;
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// What is held for a client that reads slowly, per stream.
-const SEND_BUFFER_MAX: usize = 64 * 1024;
+const SEND_BUFFER_MAX: usize = 32 * 1024;
+/// Streams that a client resets within this time of their beginning are work for nothing (CVE-2023-44487).
+const HASTE: Duration = Duration::from_secs(1);
+/// A client has lost its connection when so many of its streams were that, and they are the most.
+const HASTY_MIN: u32 = 250;
 
 /// What the streams of a connection share.
 struct Shared {
@@ -60,11 +67,28 @@ struct Shared {
     open: Cell<u32>,
     /// Something happened on the connection since the timer was set.
     active: Cell<bool>,
+    /// Streams that were opened, and those that were reset in haste.
+    opened: Cell<u32>,
+    hasty: Cell<u32>,
+}
+
+impl Shared {
+    /// A client has reset a stream that began then.
+    fn note_cancelled(&self, began: Instant) {
+        if began.elapsed() < HASTE {
+            self.hasty.set(self.hasty.get() + 1);
+        }
+    }
+
+    /// It makes work for nothing.
+    fn is_hostile(&self) -> bool {
+        self.hasty.get() >= HASTY_MIN && self.hasty.get() > self.opened.get() / 2
+    }
 }
 
 /// Serves a connection until it ends; its place is free then.
 pub(crate) async fn serve(core: Rc<Core>, io: Io, peer: Peer, _place: Place) {
-    let Some(listener) = core.listener(peer.port, peer.server_name(), None) else {
+    let Some(listener) = core.listener_of(&peer) else {
         return;
     };
     let attributes = &listener.load_balancer.attributes;
@@ -74,6 +98,8 @@ pub(crate) async fn serve(core: Rc<Core>, io: Io, peer: Peer, _place: Place) {
         idle_timeout: Cell::new(attributes.idle_timeout),
         open: Cell::new(0),
         active: Cell::new(false),
+        opened: Cell::new(0),
+        hasty: Cell::new(0),
     });
     drop(listener);
     let timer = core.wheel.timer();
@@ -106,7 +132,7 @@ pub(crate) async fn serve(core: Rc<Core>, io: Io, peer: Peer, _place: Place) {
                 let ended = going_away && !open && !sending;
                 timer.set(now, if ended { GOODBYE } else { shared.idle_timeout.get() });
             }
-            if !going_away && (core.wheel.draining() || now >= keep_alive_until) {
+            if !going_away && (core.wheel.closing() || now >= keep_alive_until) {
                 return Poll::Ready(None);
             }
             match timer.expired(cx) {
@@ -118,12 +144,19 @@ pub(crate) async fn serve(core: Rc<Core>, io: Io, peer: Peer, _place: Place) {
         match accepted {
             Some(Some(Ok((request, respond)))) => {
                 shared.active.set(true);
-                serve_stream(&core, &shared, request, respond);
-                left = left.saturating_sub(1);
-                if left > 0 {
+                shared.opened.set(shared.opened.get() + 1);
+                let has_listener = serve_stream(&core, &shared, request, respond);
+                // Its client should come again, on another connection.
+                left = if has_listener || going_away {
+                    left.saturating_sub(1)
+                } else {
+                    0
+                };
+                let hostile = shared.is_hostile();
+                if left > 0 && !hostile {
                     continue;
                 }
-                if going_away {
+                if going_away || hostile {
                     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 } else {
                     going_away = true;
@@ -175,7 +208,13 @@ async fn within<T>(timer: &Timer, future: impl Future<Output = T>) -> Option<T> 
     .await
 }
 
-fn serve_stream(core: &Rc<Core>, shared: &Rc<Shared>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+/// Says whether there is a listener for the request. There is none when it was deleted, or wants other clients by now.
+fn serve_stream(
+    core: &Rc<Core>,
+    shared: &Rc<Shared>,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) -> bool {
     let (parts, body) = request.into_parts();
     let mut work = core.take_work();
     let now = Instant::now();
@@ -184,255 +223,41 @@ fn serve_stream(core: &Rc<Core>, shared: &Rc<Shared>, request: Request<RecvStrea
     if read_head(&parts, &mut work, &mut bytes).is_err() {
         respond.send_reset(Reason::PROTOCOL_ERROR);
         core.give_work(work);
-        return;
+        return true;
     }
     work.record.received_bytes = bytes.len() as u64;
     let view = View::new(&bytes, &work.head, &shared.peer);
-    let Some(listener) = core.listener(shared.peer.port, shared.peer.server_name(), view.host()) else {
+    let Some(listener) = core.listener_for(&shared.peer, view.host()) else {
         respond.send_reset(Reason::REFUSED_STREAM);
         core.give_work(work);
-        return;
+        return false;
     };
     shared.idle_timeout.set(listener.load_balancer.attributes.idle_timeout);
     work.record.listener = Some(listener.clone());
     let is_head = view.method() == b"HEAD";
-    let too_large = over_limits(&mut work, &bytes);
-    shared.open.set(shared.open.get() + 1);
-    let mut stream = Stream {
-        core: core.clone(),
-        shared: shared.clone(),
-        timer: core.wheel.timer(),
-        is_head,
-        work: Some(work),
+    let refused = match refusal(&parts, &mut work, &bytes) {
+        // Who has streams open already may wait for them.
+        None if core.held_by_streams.is_over() && shared.open.get() > 0 => Some(503),
+        refused => refused,
+    };
+    drop(parts);
+    let begun = Begun {
+        work,
         bytes,
+        is_head,
         body,
         respond,
-        answer: None,
     };
+    let mut stream = Stream::new(core, shared, begun);
     let core = core.clone();
     // Owned by the connection in effect: h2 fails its reads and writes when the connection ends.
     tokio::task::spawn_local(async move {
-        if let Some(status) = too_large {
+        if let Some(status) = refused {
             handler::answer(&listener, &mut stream, Reply::page(status));
         } else if let Next::Forward(forwarding) = handler::begin(&core, &listener, &mut stream) {
             handler::forward(&core, &listener, &mut stream, forwarding).await;
         }
-        stream.finish().await;
+        stream.end().await;
     });
-}
-
-/// Makes the request the same type as an HTTP/1 request: `:authority` becomes `Host`, as RFC 9113, 8.3.1 says.
-fn read_head(parts: &http::request::Parts, work: &mut Work, bytes: &mut Vec<u8>) -> Result<(), ::http1::FieldError> {
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    work.head
-        .begin(bytes, parts.method.as_str().as_bytes(), target.as_bytes(), Version::H2)?;
-    if let Some(authority) = parts.uri.authority() {
-        work.head.push(bytes, b"host", authority.as_str().as_bytes())?;
-    }
-    let authority = parts.uri.authority().is_some();
-    for (name, value) in &parts.headers {
-        if authority && name == http::header::HOST {
-            continue;
-        }
-        work.head.push(bytes, name.as_str().as_bytes(), value.as_bytes())?;
-    }
-    Ok(())
-}
-
-/// The status for a head over the limits of HTTP/1, measured as the same head there. Source: ALB 4.5.
-fn over_limits(work: &mut Work, bytes: &[u8]) -> Option<u16> {
-    if bytes.len() <= HeadLimits::ALB.header_line_bytes_max {
-        return None;
-    }
-    let scan = work.scanner.scan(bytes, &HeadLimits::ALB);
-    work.scanner.reset();
-    match scan {
-        Scan::TooLarge(limit) => Some(limit.status()),
-        Scan::Partial | Scan::Complete { .. } => None,
-    }
-}
-
-/// One stream.
-struct Stream {
-    core: Rc<Core>,
-    shared: Rc<Shared>,
-    timer: Timer,
-    work: Option<Box<Work>>,
-    bytes: Vec<u8>,
-    is_head: bool,
-    body: RecvStream,
-    respond: SendResponse<Bytes>,
-    answer: Option<(Response<()>, Bytes)>,
-}
-
-impl Stream {
-    /// Sends the answer and reads what is left of the request. A client that is told of an error stops sending; any other
-    /// goes on to the end of its body, and some of them (curl 7.88) hang when the answer ends before that.
-    async fn finish(&mut self) {
-        let Some((response, body)) = self.answer.take() else {
-            return;
-        };
-        let is_error = response.status().as_u16() >= 400;
-        if !is_error {
-            self.skip_body().await;
-        }
-        if let Ok(stream) = self.respond.send_response(response, body.is_empty())
-            && !body.is_empty()
-        {
-            self.send_body(stream, body).await;
-        }
-        if is_error {
-            self.skip_body().await;
-        }
-    }
-
-    /// Sends the body as the client's window allows, within the idle timeout.
-    async fn send_body(&mut self, mut stream: SendStream<Bytes>, mut body: Bytes) {
-        stream.reserve_capacity(body.len());
-        self.timer.set(Instant::now(), self.shared.idle_timeout.get());
-        while !body.is_empty() {
-            let capacity = poll_fn(|cx| match stream.poll_capacity(cx) {
-                Poll::Pending if self.timer.expired(cx) => Poll::Ready(None),
-                other => Poll::Ready(ready!(other).and_then(Result::ok)),
-            });
-            let Some(capacity) = capacity.await else {
-                stream.send_reset(Reason::CANCEL);
-                return;
-            };
-            let piece = body.split_to(capacity.min(body.len()));
-            if stream.send_data(piece, body.is_empty()).is_err() {
-                return;
-            }
-            self.timer.set(Instant::now(), self.shared.idle_timeout.get());
-        }
-    }
-
-    async fn skip_body(&mut self) {
-        if self.body.is_end_stream() {
-            return;
-        }
-        let (mut skipped, mut now) = (0, Instant::now());
-        let end = now + SKIP;
-        while skipped <= SKIPPED_BYTES_MAX {
-            self.timer.set(now, SKIP_PAUSE.min(end - now));
-            let data = poll_fn(|cx| match self.body.poll_data(cx) {
-                Poll::Pending if self.timer.expired(cx) => Poll::Ready(None),
-                other => other,
-            });
-            let Some(Ok(data)) = data.await else { return };
-            let _ = self.body.flow_control().release_capacity(data.len());
-            skipped += data.len();
-            now = Instant::now().min(end);
-        }
-    }
-
-    /// Why the body must not be read: what `content-length` promises is checked by h2 itself.
-    async fn collect(&mut self, into: &mut Body<'_>) -> Result<(), BodyFailure> {
-        self.timer.set(Instant::now(), self.shared.idle_timeout.get());
-        loop {
-            let data = poll_fn(|cx| match self.body.poll_data(cx) {
-                Poll::Pending if self.timer.expired(cx) => Poll::Ready(Err(BodyFailure::TimedOut)),
-                other => Poll::Ready(ready!(other).transpose().map_err(|_| BodyFailure::Broken)),
-            });
-            let Some(data) = data.await? else {
-                return Ok(());
-            };
-            self.timer.set(Instant::now(), self.shared.idle_timeout.get());
-            let _ = self.body.flow_control().release_capacity(data.len());
-            if let Some(work) = &mut self.work {
-                work.record.received_bytes += data.len() as u64;
-            }
-            into.push(&data)?;
-        }
-    }
-}
-
-impl Exchange for Stream {
-    fn parts(&mut self) -> (View<'_>, &mut Record) {
-        let core = &self.core;
-        let work = self.work.get_or_insert_with(|| core.take_work());
-        (View::new(&self.bytes, &work.head, &self.shared.peer), &mut work.record)
-    }
-
-    fn record(&mut self) -> &mut Record {
-        let core = &self.core;
-        &mut self.work.get_or_insert_with(|| core.take_work()).record
-    }
-
-    async fn read_body(&mut self, into: &mut Body<'_>) -> Result<(), BodyFailure> {
-        self.collect(into).await
-    }
-
-    async fn gone(&mut self) {
-        // Resolves with the reset, or with an error when the whole connection is gone.
-        let _ = poll_fn(|cx| self.respond.poll_reset(cx)).await;
-    }
-
-    fn reply(&mut self, reply: Reply<'_>) {
-        let Some(work) = &mut self.work else {
-            return;
-        };
-        let date = self.core.texts.borrow_mut().http_date(work.record.created).to_vec();
-        let Some(response) = response(&reply, &date) else {
-            debug_assert!(false, "a reply with a malformed header");
-            self.respond.send_reset(Reason::INTERNAL_ERROR);
-            return;
-        };
-        let head_bytes: usize = response
-            .headers()
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 4)
-            .sum();
-        let body = if reply.has_body(self.is_head) {
-            Bytes::copy_from_slice(&reply.body)
-        } else {
-            Bytes::new()
-        };
-        work.record.sent_bytes = (head_bytes + body.len()) as u64;
-        self.answer = Some((response, body));
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.shared.open.set(self.shared.open.get() - 1);
-        self.shared.active.set(true);
-        if std::thread::panicking() {
-            self.core.counters().panics.inc();
-        }
-        if let Some(mut work) = self.work.take() {
-            let view = View::new(&self.bytes, &work.head, &self.shared.peer);
-            self.core.finish(&mut work.record, &view);
-            self.core.give_work(work);
-        }
-    }
-}
-
-/// The response without its body; `None` when a header cannot be carried.
-fn response(reply: &Reply<'_>, date: &[u8]) -> Option<Response<()>> {
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::from_u16(reply.status).ok()?;
-    let headers = response.headers_mut();
-    if reply.server {
-        headers.insert(http::header::SERVER, HeaderValue::from_static("awselb/2.0"));
-    }
-    headers.insert(http::header::DATE, HeaderValue::from_bytes(date).ok()?);
-    if !reply.content_type.is_empty() {
-        headers.insert(
-            http::header::CONTENT_TYPE,
-            HeaderValue::from_bytes(&reply.content_type).ok()?,
-        );
-    }
-    if let Some(length) = reply.content_length() {
-        let mut text = Vec::with_capacity(20);
-        write!(text, "{length}").ok()?;
-        headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from_bytes(&text).ok()?);
-    }
-    for (name, value) in &reply.headers {
-        if KnownName::of(name).is_hop_by_hop() {
-            continue;
-        }
-        headers.append(HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?);
-    }
-    Some(response)
+    true
 }

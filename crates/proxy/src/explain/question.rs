@@ -46,6 +46,18 @@ pub enum ExplainError {
         /// The listeners there are, for people.
         present: String,
     },
+    /// The client would be sent away when it connects.
+    #[error(
+        "load balancer {load_balancer} resets connections from {client}: none of its security groups admits it to port {port}"
+    )]
+    NotAdmitted {
+        /// The load balancer's name.
+        load_balancer: String,
+        /// The client.
+        client: std::net::IpAddr,
+        /// The listener's port.
+        port: u16,
+    },
     /// A byte in the URL that ends the request line, or NUL.
     #[error("the URL {0:?} cannot be sent: it holds CR, LF or NUL")]
     UnsendableUrl(String),

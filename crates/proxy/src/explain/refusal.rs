@@ -74,6 +74,7 @@ fn why_refused(view: &View<'_>, status: u16) -> String {
         _ if matches!(view.method(), b"TRACE" | b"CONNECT") => {
             format!("{} is not allowed", String::from_utf8_lossy(view.method()))
         }
+        _ if handler::has_two_readings(view) => "the path of the URL can be read in two ways".to_owned(),
         (_, 0) => "the request has no Host header".to_owned(),
         (_, 1) => "the Host header names no host".to_owned(),
         (_, count) => format!("the request has {count} Host headers"),

@@ -1,4 +1,7 @@
 use super::*;
+use crate::connection::Peer;
+use crate::trace::Random;
+use std::time::Instant;
 
 fn host_on(port: u16, host: &str) -> String {
     let mut out = Vec::new();
@@ -34,14 +37,17 @@ fn the_port_rule() {
 fn addresses() {
     for (address, bare, with_port) in [
         ("203.0.113.9:51234", "203.0.113.9", "203.0.113.9:51234"),
+        ("255.255.255.255:65535", "255.255.255.255", "255.255.255.255:65535"),
+        ("0.0.0.0:0", "0.0.0.0", "0.0.0.0:0"),
         ("[2001:db8::1]:443", "2001:db8::1", "[2001:db8::1]:443"),
         ("[::ffff:192.0.2.1]:80", "192.0.2.1", "192.0.2.1:80"),
     ] {
-        for (port, expected) in [(false, bare), (true, with_port)] {
-            let mut out = Vec::new();
-            push_address(address.parse().unwrap(), port, &mut out);
-            assert_eq!(out, expected.as_bytes());
-        }
+        let peer = Peer::new(address.parse().unwrap(), 80, Instant::now(), &Random::new(1));
+        let mut out = Vec::new();
+        peer.push_ip(&mut out);
+        out.push(b' ');
+        peer.push_address(&mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{bare} {with_port}"));
     }
 }
 

@@ -1,73 +1,134 @@
 //! The checkers of one core: a task for each target that has its home there.
 
-use super::judge::{Ended, judge};
-use super::{Pool, Pools};
+use super::Pools;
+use super::checked::{Asked, Asker, Checked, Key, caught};
+use super::function::CheckedFunction;
+use super::judge::{Ended, Health};
+use super::log::{CheckEntry, HealthLog};
+use super::server;
+use super::slots::{Lane, Slots};
+use super::trouble::Trouble;
+use crate::balance::{CheckedTarget, Groups};
+use crate::clock::Wall;
 use crate::trace::Random;
-use invoke::{Invocation, InvokeOutcome, Invoker, LocalBoxFuture};
+use invoke::Invoker;
+use model::observed::{TargetHealth, TargetState};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::{debug, info, warn};
 
 /// The running checkers. They end with [`Checkers::stop`], or when their targets are checked no longer.
 pub(crate) struct Checkers {
     core: usize,
-    plan: watch::Receiver<Arc<[Arc<Pool>]>>,
-    invoker: Rc<dyn Invoker>,
+    cores: usize,
+    functions: watch::Receiver<Arc<[CheckedFunction]>>,
+    servers: watch::Receiver<Arc<[CheckedTarget]>>,
     random: Random,
     /// See [`crate::Limits::health_check_spread`].
     spread: Duration,
-    running: Vec<(Arc<Pool>, JoinHandle<()>)>,
+    slots: Slots,
+    tools: Rc<Tools>,
+    running: BTreeMap<Key, Running>,
+}
+
+/// What every checker of a core uses.
+struct Tools {
+    invoker: Rc<dyn Invoker>,
+    log: Rc<dyn HealthLog>,
+    trouble: Trouble,
+}
+
+struct Running {
+    /// What is checked, and how, as of now.
+    checked: watch::Sender<Checked>,
+    task: JoinHandle<()>,
 }
 
 impl Checkers {
     /// None yet; the first [`Checkers::changed`] is ready at once.
-    pub(crate) fn new(core: usize, pools: &Pools, invoker: Rc<dyn Invoker>, seed: u64, spread: Duration) -> Self {
+    pub(crate) fn new(
+        core: usize,
+        (pools, groups): (&Pools, &Groups),
+        invoker: Rc<dyn Invoker>,
+        log: Rc<dyn HealthLog>,
+        (seed, spread): (u64, Duration),
+    ) -> Self {
         Self {
             core,
-            plan: pools.checked(),
-            invoker,
+            cores: pools.cores,
+            functions: pools.checked(),
+            servers: groups.checked(),
             random: Random::new(seed),
             spread,
-            running: Vec::new(),
+            slots: Slots::new(),
+            tools: Rc::new(Tools {
+                invoker,
+                log,
+                trouble: Trouble::default(),
+            }),
+            running: BTreeMap::new(),
         }
     }
 
-    /// Waits until other targets are to be checked.
+    /// Waits until other targets are to be checked, or targets otherwise.
     ///
     /// # Cancel safety
     /// Cancel safe.
     pub(crate) async fn changed(&mut self) {
-        if self.plan.changed().await.is_err() {
-            // Nothing is left that could change it.
-            std::future::pending::<()>().await;
+        tokio::select! {
+            Ok(()) = self.functions.changed() => {}
+            Ok(()) = self.servers.changed() => {}
+            // Nothing is left that could change them.
+            else => std::future::pending().await,
         }
     }
 
-    /// Ends the checkers of targets that are no longer checked here, and starts those of new ones.
+    /// Ends the checkers of targets that are no longer checked here, starts those of new ones, and tells the others of
+    /// changed settings.
     pub(crate) async fn follow(&mut self) {
-        let plan = self.plan.borrow_and_update().clone();
-        let is_here = |pool: &Arc<Pool>| plan.iter().any(|planned| Arc::ptr_eq(planned, pool));
-        let (stay, go): (Vec<_>, Vec<_>) = self.running.drain(..).partition(|(pool, _)| is_here(pool));
-        self.running = stay;
-        end(go).await;
-        for pool in plan.iter().filter(|pool| pool.home == self.core) {
-            if self.running.iter().any(|(running, _)| Arc::ptr_eq(running, pool)) {
+        let functions = self.functions.borrow_and_update().clone();
+        let servers = self.servers.borrow_and_update().clone();
+        let functions = functions.iter().cloned().map(Checked::Function);
+        let servers = servers.iter().cloned().map(Checked::Server);
+        let mut before = std::mem::take(&mut self.running);
+        for checked in functions.chain(servers) {
+            let key = checked.key();
+            if key.home(self.cores) != self.core {
                 continue;
             }
-            let first = self.first_delay(pool);
-            let task = tokio::task::spawn_local(check(pool.clone(), self.invoker.clone(), first));
-            self.running.push((pool.clone(), task));
+            let running = match before.remove(&key) {
+                // One that has ended has panicked.
+                Some(running) if !running.task.is_finished() => {
+                    running.checked.send_replace(checked);
+                    running
+                }
+                _ => self.start(checked),
+            };
+            self.running.insert(key, running);
+        }
+        end(before).await;
+    }
+
+    fn start(&mut self, checked: Checked) -> Running {
+        let lane = self.slots.lane(checked.group());
+        let due = Instant::now() + self.first_delay(&checked);
+        let sender = watch::Sender::new(checked);
+        let check = check(sender.subscribe(), self.tools.clone(), lane, due);
+        Running {
+            checked: sender,
+            task: tokio::task::spawn_local(check),
         }
     }
 
     /// Random, so that targets that appear together, as all do at a start, are not asked in lockstep for ever.
-    fn first_delay(&self, pool: &Pool) -> Duration {
-        let interval = pool.settings.borrow().check.timing.interval();
+    fn first_delay(&self, checked: &Checked) -> Duration {
         let fraction = (self.random.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        self.spread.min(interval).mul_f64(fraction)
+        self.spread.min(checked.interval()).mul_f64(fraction)
     }
 
     /// Ends all of them. Invocations that run go on, as they do when a client leaves.
@@ -76,67 +137,100 @@ impl Checkers {
     }
 }
 
-async fn end(checkers: Vec<(Arc<Pool>, JoinHandle<()>)>) {
-    for (_, task) in &checkers {
-        task.abort();
+async fn end(checkers: BTreeMap<Key, Running>) {
+    for running in checkers.values() {
+        running.task.abort();
     }
-    for (_, task) in checkers {
-        let _ = task.await; // it was cut
+    for (_, running) in checkers {
+        let _ = running.task.await; // it was cut
     }
 }
 
-/// Checks one target for as long as it is let. The interval runs from start to start, however long an answer takes.
-async fn check(pool: Arc<Pool>, invoker: Rc<dyn Invoker>, first: Duration) {
-    let mut settings = pool.settings.subscribe();
-    let mut call = Call { invoker, late: None };
+/// Checks one target for as long as it is let. The interval runs from start to start, however long an answer takes; a
+/// check that waits for its place comes later, and none comes sooner to make up for it.
+async fn check(mut checked: watch::Receiver<Checked>, tools: Rc<Tools>, lane: Lane, mut due: Instant) {
+    let mut asker = Asker::new(tools.invoker.clone());
+    let mut health = Health::of(checked.borrow().state());
     let mut began = None;
-    let mut due = Instant::now() + first;
+    checked.borrow_and_update().begin(health.report());
     loop {
         tokio::select! {
             biased;
-            changed = settings.changed() => {
-                let (Ok(()), interval) = (changed, settings.borrow_and_update().check.timing.interval()) else {
-                    return; // the sender is the pool's, and the pool is here
-                };
+            changed = checked.changed() => {
+                if changed.is_err() {
+                    return; // it is no longer checked
+                }
+                let now = checked.borrow_and_update();
                 // A new interval counts from the last check, so that a shorter one is felt at once.
-                due = began.map_or(due, |began: Instant| began + interval);
+                due = began.map_or(due, |began: Instant| began + now.interval());
+                // Of a group that was not used for a moment too short to be noticed here, what is known still holds.
+                now.set_health(health.report());
                 continue;
             }
             () = tokio::time::sleep_until(due) => {}
         }
-        let now = settings.borrow_and_update().clone();
-        let start = Instant::now();
+        let Some(_slot) = lane.take().await else { return };
+        let now = checked.borrow_and_update().clone();
+        let (start, wall) = (Instant::now(), Wall::now());
         began = Some(start);
-        due = start + now.check.timing.interval();
-        let invocation = Invocation::new(pool.function.clone(), now.event.clone(), None);
-        let outcome = tokio::time::timeout(now.check.timing.timeout(), call.invoke(invocation)).await;
-        let (ended, cause) = match outcome {
-            Ok(outcome) => judge(outcome, now.multi_value, &now.check.matcher),
-            Err(_) => (Ended::TimedOut, None),
-        };
-        pool.record(ended, cause.as_deref(), &now.check);
+        due = start + now.interval();
+        let asked = asker.ask(&now).await;
+        tools.note(&now, &mut health, &asked, (wall, start.elapsed()));
+        if let Some(open) = asked.open {
+            let _ = caught(server::finish(open)).await; // whatever comes of it
+        }
     }
 }
 
-/// One invocation at a time. A function that does not answer keeps one environment busy and not one more each interval.
-struct Call {
-    invoker: Rc<dyn Invoker>,
-    /// An invocation that has not ended.
-    late: Option<LocalBoxFuture<InvokeOutcome>>,
+impl Tools {
+    /// Takes note of a check that has ended.
+    fn note(&self, checked: &Checked, health: &mut Health, asked: &Asked, (start, latency): (Wall, Duration)) {
+        let target_addr = checked.target_addr();
+        let entry = CheckEntry {
+            kind: checked.kind(),
+            start,
+            latency,
+            target_addr: &target_addr,
+            target_group: checked.group_name(),
+            status_code: asked.ended.code(),
+            reason_code: asked.ended.reason_code(),
+        };
+        if let Some(load_balancer) = checked.load_balancer() {
+            self.log.entry(load_balancer, &entry);
+        }
+        debug!(line = %entry, cause = asked.cause, "health check ended");
+        if asked.ended == Ended::NotAsked {
+            self.trouble.tell(&target_addr, asked.cause.as_deref());
+        }
+        let before = health.state();
+        health.note(asked.ended, checked.thresholds());
+        let after = health.report();
+        if before != after.state {
+            tell(checked, &target_addr, &after, asked.cause.as_deref());
+        }
+        checked.set_health(after);
+    }
 }
 
-impl Call {
-    /// Invokes, after the invocation before has ended. Its answer came too late and counts for nothing.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: what was begun is waited for by the next call.
-    async fn invoke(&mut self, invocation: Invocation) -> InvokeOutcome {
-        if let Some(late) = &mut self.late {
-            late.await;
+/// A changed state is worth a line; `cause` says more about the check that changed it.
+fn tell(checked: &Checked, target_addr: &str, health: &TargetHealth, cause: Option<&str>) {
+    let target_group = checked.group();
+    if health.state == TargetState::Healthy {
+        info!(%target_group, target_addr, "a target became healthy");
+        return;
+    }
+    let (reason, description) = (health.reason, health.description.as_deref());
+    match checked {
+        Checked::Function(_) => warn!(
+            %target_group,
+            target_addr,
+            reason,
+            description,
+            cause,
+            "a target became unhealthy; a function gets its requests all the same"
+        ),
+        Checked::Server(_) => {
+            warn!(%target_group, target_addr, reason, description, cause, "a target became unhealthy");
         }
-        let running = self.late.insert(self.invoker.invoke(invocation));
-        let outcome = running.await;
-        self.late = None;
-        outcome
     }
 }

@@ -1,163 +1,12 @@
 //! Whole checkers on simulated time.
 
+pub(super) mod played;
+mod servers;
+
 use super::*;
-use invoke::{Invocation, InvokeOutcome, Invoker, LocalBoxFuture};
 use model::elb::health_check::{HealthCheckPath, HealthCheckTiming};
-use model::{AccountId, Region, ResourceId, Scope};
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use played::*;
 use std::time::Duration;
-use tokio::task::LocalSet;
-use tokio::time::Instant;
-
-const SECOND: Duration = Duration::from_secs(1);
-
-/// A function on simulated time: it takes so long and answers this, and remembers when it was asked what.
-struct Played {
-    began: Instant,
-    takes: Cell<Duration>,
-    status: Cell<u16>,
-    asked: RefCell<Vec<(Duration, Invocation)>>,
-    running: Rc<Cell<usize>>,
-    most_running: Cell<usize>,
-}
-
-impl Played {
-    fn new() -> Rc<Self> {
-        Rc::new(Self {
-            began: Instant::now(),
-            takes: Cell::new(Duration::ZERO),
-            status: Cell::new(200),
-            asked: RefCell::default(),
-            running: Rc::default(),
-            most_running: Cell::new(0),
-        })
-    }
-
-    /// When it was asked.
-    fn times(&self) -> Vec<Duration> {
-        self.asked.borrow().iter().map(|(at, _)| *at).collect()
-    }
-
-    fn since(&self, start: Duration) -> usize {
-        self.asked.borrow().iter().filter(|(at, _)| *at > start).count()
-    }
-}
-
-struct Handle(Rc<Played>);
-
-impl Invoker for Handle {
-    fn invoke(&self, invocation: Invocation) -> LocalBoxFuture<InvokeOutcome> {
-        let played = &self.0;
-        played.asked.borrow_mut().push((played.began.elapsed(), invocation));
-        played.running.set(played.running.get() + 1);
-        played
-            .most_running
-            .set(played.most_running.get().max(played.running.get()));
-        let (takes, status, running) = (played.takes.get(), played.status.get(), played.running.clone());
-        // As with every invoker, an invocation that nobody waits for goes on.
-        let run = tokio::task::spawn_local(async move {
-            // tidy: allow(sleep): the function's own work, on simulated time
-            tokio::time::sleep_until(Instant::now() + takes).await;
-            running.set(running.get() - 1);
-            InvokeOutcome::Buffered(format!("{{\"statusCode\":{status}}}").into())
-        });
-        Box::pin(async move { run.await.unwrap() })
-    }
-}
-
-/// One core with its checkers, driven by hand.
-struct Core {
-    pools: Pools,
-    checkers: Checkers,
-    played: Rc<Played>,
-}
-
-impl Core {
-    fn new() -> Self {
-        let (pools, played) = (Pools::new(1), Played::new());
-        let checkers = Checkers::new(0, &pools, Rc::new(Handle(played.clone())), 7, 5 * SECOND);
-        Self {
-            pools,
-            checkers,
-            played,
-        }
-    }
-
-    /// A new state, followed as a core follows it.
-    async fn follow(&mut self, targets: &[TargetEntry]) {
-        self.pools.follow(targets);
-        self.checkers.changed().await;
-        self.checkers.follow().await;
-    }
-
-    fn health(&self) -> (&'static str, Option<&'static str>) {
-        let reports = self.pools.reports();
-        let health = &reports[0].health;
-        (health.state.as_str(), health.reason)
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.played.began.elapsed()
-    }
-}
-
-async fn pass(time: Duration) {
-    // tidy: allow(sleep): simulated time, which passes by being slept through
-    tokio::time::sleep_until(Instant::now() + time).await;
-}
-
-fn scope() -> Scope {
-    Scope {
-        region: Region::try_from("us-east-1").unwrap(),
-        account: AccountId::try_from("123456789012").unwrap(),
-    }
-}
-
-fn target(name: &str) -> TargetEntry {
-    TargetEntry {
-        group: TargetGroupArn::new(&scope(), name, ResourceId(1)),
-        function: FunctionArn::new(&scope(), "f"),
-        multi_value: false,
-        health_check: HealthCheck {
-            enabled: true,
-            timing: HealthCheckTiming::of_lambda(10 * SECOND, 5 * SECOND).unwrap(),
-            ..HealthCheck::of_lambda()
-        },
-        in_use: true,
-    }
-}
-
-/// Runs a test on simulated time.
-fn simulated(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    LocalSet::new().block_on(&runtime, test);
-}
-
-// ALB-L-064: the event has the header user-agent alone
-#[test]
-fn the_event_byte_for_byte() {
-    let mut entry = target("g");
-    entry.health_check.path = HealthCheckPath::try_from("/up?x=1").unwrap();
-    let arn = entry.group.clone();
-    assert_eq!(
-        event(&entry),
-        format!(
-            r#"{{"requestContext":{{"elb":{{"targetGroupArn":"{arn}"}}}},"httpMethod":"GET","path":"/up?x=1","queryStringParameters":{{}},"headers":{{"user-agent":"ELB-HealthChecker/2.0"}},"body":"","isBase64Encoded":false}}"#
-        )
-    );
-    entry.multi_value = true;
-    assert_eq!(
-        event(&entry),
-        format!(
-            r#"{{"requestContext":{{"elb":{{"targetGroupArn":"{arn}"}}}},"httpMethod":"GET","path":"/up?x=1","multiValueQueryStringParameters":{{}},"multiValueHeaders":{{"user-agent":["ELB-HealthChecker/2.0"]}},"body":"","isBase64Encoded":false}}"#
-        )
-    );
-}
 
 // ALB-L-065: the state follows the matcher on statusCode
 // ALB-B-013: the first success is enough
@@ -213,8 +62,18 @@ fn many_targets_are_not_asked_in_lockstep() {
         pass(5 * SECOND).await;
         let times = core.played.times();
         assert_eq!(times.len(), 50);
-        let in_first_second = times.iter().filter(|at| **at < SECOND).count();
-        assert!((1..=25).contains(&in_first_second), "{times:?}");
+        for second in 0..5 {
+            let within = |at: &&Duration| (second * SECOND..(second + 1) * SECOND).contains(*at);
+            let count = times.iter().filter(within).count();
+            assert!((1..=25).contains(&count), "{times:?}");
+        }
+        let moments: std::collections::BTreeSet<_> = times.iter().collect();
+        assert!(moments.len() > 40, "{times:?}");
+        // And so it stays.
+        pass(100 * SECOND).await;
+        let all = core.played.times();
+        let last: std::collections::BTreeSet<_> = all[all.len() - 50..].iter().collect();
+        assert!(last.len() > 40, "{all:?}");
     });
 }
 
@@ -250,7 +109,7 @@ fn changed_settings_keep_the_health_and_are_felt_at_once() {
         fast.health_check.timing = HealthCheckTiming::of_lambda(5 * SECOND, 5 * SECOND).unwrap();
         fast.health_check.path = HealthCheckPath::try_from("/other").unwrap();
         fast.multi_value = true;
-        core.pools.follow(&[fast]);
+        core.follow(&[fast]).await;
         assert_eq!(core.health(), ("healthy", None));
         pass(6 * SECOND).await;
         assert!(core.played.times().len() >= 2, "{:?}", core.played.times());
@@ -273,11 +132,11 @@ fn what_is_not_checked_is_not_invoked() {
         assert_eq!(core.health(), ("unavailable", Some("Target.HealthCheckDisabled")));
         let description = core.pools.reports()[0].health.description.clone();
         assert_eq!(description.as_deref(), Some("Health checks are disabled"));
-        disabled.in_use = false;
+        disabled.used_by = None;
         core.pools.follow(&[disabled.clone()]);
         assert_eq!(core.health(), ("unused", Some("Target.NotInUse")));
         let mut unused = target("g");
-        unused.in_use = false;
+        unused.used_by = None;
         core.follow(&[unused]).await;
         pass(60 * SECOND).await;
         assert_eq!(core.health(), ("unused", Some("Target.NotInUse")));
@@ -321,6 +180,96 @@ fn checkers_end_with_their_target() {
     });
 }
 
+/// As many groups of one function each, checked every `interval`.
+fn many(count: usize, interval: Duration) -> Vec<TargetEntry> {
+    let entry = |at: usize| {
+        let mut entry = target(&format!("g{at:05}"));
+        entry.health_check.timing = HealthCheckTiming::of_lambda(interval, 5 * SECOND).unwrap();
+        entry
+    };
+    (0..count).map(entry).collect()
+}
+
+#[test]
+fn checks_that_hang_are_bounded_and_every_target_has_its_turn() {
+    simulated(async {
+        let mut core = Core::new();
+        core.played.takes.set(1000 * SECOND);
+        core.follow(&many(1000, 5 * SECOND)).await;
+        pass(6 * SECOND).await;
+        // Invocations that nobody waits for go on, as they do at every invoker; the checks that wait are what is bounded.
+        let first: Vec<_> = core.played.times();
+        assert_eq!(first.iter().filter(|at| **at < 5 * SECOND).count(), 256);
+        pass(60 * SECOND).await;
+        let mut asked = std::collections::BTreeMap::<_, usize>::new();
+        for report in core.pools.reports() {
+            *asked.entry(report.health.state.as_str()).or_default() += 1;
+        }
+        assert_eq!(asked, [("unhealthy", 1000)].into());
+    });
+}
+
+#[test]
+fn a_check_that_panics_is_made_again_and_disturbs_nobody() {
+    simulated(async {
+        let mut core = Core::new();
+        let mut other = target("h");
+        other.function = FunctionArn::new(&scope(), "panics");
+        core.follow(&[target("g"), other]).await;
+        pass(6 * SECOND).await;
+        let states = |core: &Core| {
+            core.pools
+                .reports()
+                .iter()
+                .map(|it| it.health.state)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(states(&core), [TargetState::Healthy; 2]);
+        core.played.panics.set(true);
+        let before = core.elapsed();
+        pass(40 * SECOND).await;
+        // It says nothing about the target.
+        assert_eq!(states(&core), [TargetState::Healthy; 2]);
+        assert_eq!(core.played.since(before), 4);
+        let internal = |line: &String| line.ends_with("panics h FAIL - InternalError");
+        assert_eq!(core.written.lines().iter().filter(|line| internal(line)).count(), 4);
+        core.played.panics.set(false);
+        core.played.status.set(404);
+        pass(20 * SECOND).await;
+        assert_eq!(states(&core), [TargetState::Unhealthy; 2]);
+    });
+}
+
+// ALB-G-012: a line for each check, with the function's ARN
+#[test]
+fn every_check_is_logged_for_the_load_balancer_that_uses_the_group() {
+    simulated(async {
+        let mut core = Core::new();
+        core.played.takes.set(Duration::from_millis(1500));
+        core.follow(&[target("g")]).await;
+        pass(7 * SECOND).await;
+        core.played.status.set(503);
+        pass(10 * SECOND).await;
+        core.played.takes.set(100 * SECOND);
+        pass(15 * SECOND).await;
+        let arn = FunctionArn::new(&scope(), "f");
+        let [passed, wrong, late] = &core.written.lines()[..] else {
+            panic!("{:?}", core.written.lines());
+        };
+        // The latency is that of a timer, not more exact than a millisecond.
+        let check = |line: &str, latency: &str, rest: &str| {
+            let fields: Vec<_> = line.splitn(3, ' ').collect();
+            assert_eq!((fields[0], fields[2]), ("lambda", rest), "{line}");
+            assert!(fields[1].starts_with(latency), "{line}");
+        };
+        check(passed, "1.50", &format!("{arn} g PASS 200 -"));
+        check(wrong, "1.50", &format!("{arn} g FAIL 503 TargetError"));
+        check(late, "5.00", &format!("{arn} g FAIL - TimedOut"));
+        let all = core.written.0.lock().unwrap();
+        assert!(all.iter().all(|(load_balancer, _)| *load_balancer == shop()));
+    });
+}
+
 #[test]
 fn each_target_has_one_home() {
     let pools = Pools::new(3);
@@ -328,8 +277,13 @@ fn each_target_has_one_home() {
     pools.follow(&targets);
     let homes = |pools: &Pools| {
         let checked = pools.checked();
-        let homes: Vec<_> = checked.borrow().iter().map(|pool| pool.home).collect();
-        homes
+        let keys = checked
+            .borrow()
+            .iter()
+            .cloned()
+            .map(|it| checked::Checked::Function(it).key())
+            .collect::<Vec<_>>();
+        keys.into_iter().map(|key| key.home(3)).collect::<Vec<_>>()
     };
     let before = homes(&pools);
     assert_eq!(

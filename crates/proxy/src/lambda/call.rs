@@ -70,7 +70,7 @@ impl Failure {
         let Some(complaint) = &self.complaint else {
             return;
         };
-        let Some(function) = &group.function else {
+        let Some(function) = group.function() else {
             return; // there is nobody to be called
         };
         let (target_group, error_reason, verdict) = (&group.arn, self.reason, record.verdict.as_deref());
@@ -108,7 +108,7 @@ pub(crate) async fn call_function<E: Exchange>(
     if http1::is_upgrade(view.head, view.bytes) {
         return Err(failure(400, "LambdaWebsocketNotSupported", Side::Function));
     }
-    let Some(function) = forwarding.group.function.clone() else {
+    let Some(function) = forwarding.group.function().cloned() else {
         return Err(failure(503, "", Side::Client));
     };
     // What the head announces need not be waited for.
@@ -142,6 +142,10 @@ pub(crate) async fn call_function<E: Exchange>(
     record.request_processing = Some(sent.saturating_duration_since(started));
     let counters = forwarding.group.metrics.core(core.id);
     counters.requests.inc();
+    if !forwarding.group.is_permitted() {
+        let denied = InvokeOutcome::Refused(InvokeRefusal::AccessDenied);
+        return ended(denied, record, counters);
+    }
     counters.lambda_processed_bytes.add(event.len() as u64);
     let trace_id = String::from_utf8(record.trace.clone()).ok();
     let outcome = core
@@ -191,6 +195,7 @@ fn ended(
             record.verdict = Some(refusal.to_string());
             let failed = match refusal {
                 InvokeRefusal::NotFound => failure(502, "LambdaResourceNotFound", Side::Function),
+                InvokeRefusal::AccessDenied => failure(502, "LambdaAccessDenied", Side::Function),
                 InvokeRefusal::Throttled => failure(502, "LambdaThrottling", Side::Function),
                 InvokeRefusal::RequestTooLarge => failure(413, "LambdaRequestTooLarge", Side::Function),
                 InvokeRefusal::InvalidZipFile => failure(502, "LambdaInvalidZipFileException", Side::Function),
@@ -220,7 +225,8 @@ pub(crate) fn read_answer<'d>(
     Ok(answered)
 }
 
-fn count_invalid_headers(core: &Core, listener: &ListenerEntry, view: &View<'_>) {
+/// Counts a request with header names that are not valid. Source: ALB 4.6.
+pub(crate) fn count_invalid_headers(core: &Core, listener: &ListenerEntry, view: &View<'_>) {
     if view.head.has_invalid_names() {
         let counters = listener.load_balancer.metrics.core(core.id);
         match listener.load_balancer.attributes.drop_invalid_header_fields {

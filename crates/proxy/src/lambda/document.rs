@@ -2,7 +2,7 @@
 
 use super::event::{self, EventParts, Line, NotUtf8};
 use crate::clock::Wall;
-use crate::headers::{self, OwnLines};
+use crate::headers;
 use crate::table::{Group, ListenerEntry};
 use crate::trace;
 use crate::view::View;
@@ -39,10 +39,8 @@ impl FunctionRequest<'_> {
     /// The event document. `edits` is room to work in. `explain` calls this too.
     pub(crate) fn event(&self, edits: &mut Edits) -> Result<Vec<u8>, NotUtf8> {
         let view = self.view;
-        let mut ours = OwnLines::new();
-        headers::towards_target(view, self.listener, self.trace, self.host, edits, &mut ours);
+        headers::towards_target(view, self.listener, self.trace, self.host, edits);
         let mut lines: Vec<Line<'_>> = Vec::with_capacity(view.head.fields().len() + 8);
-        lines.extend(ours.iter());
         lines.extend(http1::edited_fields(view.head, view.bytes, edits));
         let mut cookies = Vec::new();
         join_cookie_crumbs(view.version(), &mut lines, &mut cookies);
@@ -55,7 +53,7 @@ impl FunctionRequest<'_> {
         };
         let parts = EventParts {
             target_group_arn: self.group.arn.as_str(),
-            multi_value: self.group.multi_value,
+            multi_value: self.group.multi_value(),
             method: view.method(),
             path,
             query,

@@ -1,5 +1,7 @@
 //! Many connections at once, more than there are places for, and the end of all of them.
 
+mod overload;
+
 use crate::played::*;
 use crate::secure::*;
 use crate::support::*;
@@ -56,6 +58,7 @@ fn drain(server: &Server) -> std::thread::JoinHandle<()> {
 fn the_next_client_waits_for_a_place_and_gets_it() {
     let mut setup = Setup::default();
     setup.limits.connections_max = 2;
+    setup.limits.refuse_after = PATIENCE;
     let server = setup.start();
     let mut open: Vec<_> = (0..2).map(|_| server.connect()).collect();
     for client in &mut open {
@@ -89,6 +92,7 @@ fn the_next_client_waits_for_a_place_and_gets_it() {
 fn a_free_place_is_for_every_listener() {
     let mut setup = Setup::default();
     setup.limits.connections_max = 1;
+    setup.limits.refuse_after = PATIENCE;
     setup.extra = another_load_balancer("other", PORT + 1..PORT + 2);
     let server = setup.start();
     let ports: Vec<_> = server

@@ -77,7 +77,8 @@ impl Raw {
         Self::begin(client)
     }
 
-    fn begin(client: SecureClient) -> Self {
+    /// The same on a connection that was made elsewhere.
+    pub(crate) fn begin(client: SecureClient) -> Self {
         let mut raw = Self {
             client,
             buffer: Vec::new(),

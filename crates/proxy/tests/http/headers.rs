@@ -62,9 +62,9 @@ fn host_on_port_8080() {
     }
     let without = headers_of(&rewriting, "GET / HTTP/1.0\r\n\r\n");
     assert_eq!(without["host"], "shop-123456789.us-east-1.elb.localhost");
-    // An empty Host names nobody; a port alone would be no host.
+    // An empty Host names nobody.
     let empty = headers_of(&rewriting, "GET / HTTP/1.1\r\nHost:\r\n\r\n");
-    assert_eq!(empty.get("host"), None);
+    assert_eq!(empty["host"], "shop-123456789.us-east-1.elb.localhost");
 }
 
 // ALB-H-007: on port 80 the port of Host is removed

@@ -1,7 +1,7 @@
 //! Function targets: the event, the answer, what goes wrong, groups with weights.
 
 mod answer;
-mod complaints;
+pub(crate) mod complaints;
 mod event;
 mod failure;
 mod groups;

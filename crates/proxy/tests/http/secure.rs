@@ -1,14 +1,17 @@
 //! Certificates, HTTPS listeners, and clients that speak TLS.
 
+use crate::authority;
 use crate::support::*;
 use model::elb::certificate::{Certificate, CertificateKey};
-use model::elb::listener::{ListenerProtocol, Tls};
+use model::elb::listener::{ListenerProtocol, MutualAuthentication, Tls};
 use model::elb::security_policy::SecurityPolicy;
+use model::elb::trust_store::TrustStore;
 use model::{CertificateArn, Command, Owner, Secret, Timestamp};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -84,6 +87,7 @@ impl Setup {
     pub(crate) fn secure(mut self, policy: &str, certificates: &[&Certificate]) -> Self {
         let arns: Vec<_> = certificates.iter().map(|certificate| certificate.arn.clone()).collect();
         self.protocol = ListenerProtocol::Https(Tls {
+            mutual_authentication: MutualAuthentication::Off,
             default_certificate: arns[0].clone(),
             certificates: arns[1..].to_vec(),
             policy: SecurityPolicy::named(policy).unwrap(),
@@ -97,6 +101,15 @@ impl Setup {
     pub(crate) fn with_tls(self) -> Self {
         self.secure(POLICY, &[&ecdsa(1, &["shop.example"])])
     }
+
+    /// Clients of the HTTPS listener are asked for a certificate.
+    pub(crate) fn asking(mut self, mutual: MutualAuthentication, store: Option<TrustStore>) -> Self {
+        if let ListenerProtocol::Https(tls) = &mut self.protocol {
+            tls.mutual_authentication = mutual;
+        }
+        self.extra.extend(store.map(Command::PutTrustStore));
+        self
+    }
 }
 
 /// What a client offers.
@@ -105,6 +118,8 @@ pub(crate) struct Offer {
     pub(crate) versions: Vec<&'static rustls::SupportedProtocolVersion>,
     pub(crate) alpn: Vec<&'static str>,
     pub(crate) schemes: Vec<SignatureScheme>,
+    /// What it shows when it is asked for a certificate.
+    pub(crate) client: Option<authority::Client>,
 }
 
 impl Default for Offer {
@@ -115,11 +130,17 @@ impl Default for Offer {
             provider,
             versions: vec![&rustls::version::TLS13, &rustls::version::TLS12],
             alpn: Vec::new(),
+            client: None,
         }
     }
 }
 
 impl Offer {
+    pub(crate) fn showing(mut self, client: authority::Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
     pub(crate) fn alpn(protocols: &[&'static str]) -> Self {
         Self {
             alpn: protocols.to_vec(),
@@ -145,12 +166,20 @@ impl Offer {
             provider: provider.clone(),
             schemes: self.schemes,
         });
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&self.versions)
             .unwrap()
             .dangerous()
-            .with_custom_certificate_verifier(anybody)
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(anybody);
+        let mut config = match self.client {
+            None => builder.with_no_client_auth(),
+            Some(client) => {
+                let key = provider.key_provider.load_private_key(client.key).unwrap();
+                // Neither is looked at: a test may show what it likes.
+                let shown = SingleCertAndKey::from(CertifiedKey::new(client.chain, key));
+                builder.with_client_cert_resolver(Arc::new(shown))
+            }
+        };
         config.alpn_protocols = self.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Arc::new(config)
     }

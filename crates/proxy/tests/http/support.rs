@@ -17,7 +17,7 @@ use model::elb::name::{LoadBalancerName, TargetGroupName};
 use model::elb::rule::RulePriority;
 use model::elb::transform::Transforms;
 use model::lambda::function::{
-    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
+    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout, Layers,
 };
 use model::lambda::logging::Logging;
 use model::lambda::runtime::Runtime;
@@ -25,10 +25,10 @@ use model::{
     AccountId, Command, Context, FunctionArn, ListenerArn, LoadBalancerArn, Owner, Region, ResourceId, RuleArn, Scope,
     State, TargetGroupArn, decide,
 };
-use observe::{AccessLog, AccessLogLimits};
-use proxy::{CoreParts, Limits, Options, Proxy};
+use observe::{AccessLog, AccessLogLimits, Delivery, DeliveryLimits, LogStore};
+use proxy::{CoreParts, Limits, LogDeliveries, LogFormat, Options, Proxy};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -111,6 +111,10 @@ pub(crate) struct Setup {
     pub(crate) extra: Vec<Command>,
     /// Where [`PORT`] is open; 0 for any free socket port.
     pub(crate) socket_port: u16,
+    pub(crate) bind: IpAddr,
+    /// Where logs are delivered, if they are.
+    pub(crate) log_store: Option<Arc<dyn LogStore>>,
+    pub(crate) log_format: LogFormat,
 }
 
 impl Default for Setup {
@@ -129,6 +133,9 @@ impl Default for Setup {
             cores: 1,
             extra: Vec::new(),
             socket_port: 0,
+            bind: Ipv4Addr::LOCALHOST.into(),
+            log_store: None,
+            log_format: LogFormat::Text,
         }
     }
 }
@@ -176,8 +183,11 @@ impl Setup {
             commands.push(Command::CreateTargetGroup(CreateTargetGroup {
                 arn: group_arn(name),
                 name: TargetGroupName::try_from(*name).unwrap(),
-                multi_value_headers: *multi_value_headers,
-                health_check: self.health_check.clone(),
+                targets: model::elb::target_group::TargetKind::Lambda(model::elb::target_group::LambdaTargets {
+                    function: None,
+                    multi_value_headers: *multi_value_headers,
+                    health_check: self.health_check.clone(),
+                }),
                 owner: Owner::Manifest,
             }));
             if let Some(function) = function {
@@ -244,7 +254,12 @@ fn create_function(name: &str) -> Command {
             memory: FunctionMemory::default(),
             environment: Environment::default(),
             concurrency: None,
+            provisioned: 0,
+            ephemeral_storage: model::lambda::function::EphemeralStorage::default(),
             logging: Logging::default(),
+            layers: Layers::default(),
+            network: None,
+            aws_api: model::lambda::function::AwsApi::OwnRole,
         },
         code: Code {
             location: CodeLocation::Executable(PathBuf::from("/bin/true")),
@@ -277,24 +292,35 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     log: Option<AccessLog>,
     log_path: PathBuf,
+    deliveries: Option<Arc<LogDeliveries>>,
+    spool: PathBuf,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.log_path);
+        let _ = std::fs::remove_dir_all(&self.spool);
     }
 }
 
 impl Server {
-    fn start(setup: Setup, commands: &[Command]) -> Self {
+    /// With commands of the test's own; every listener port among them is published.
+    pub(crate) fn start(setup: Setup, commands: &[Command]) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let unique = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let log_path = std::env::temp_dir().join(format!("albacore-proxy-{}-{}.log", unique.0, unique.1));
         let _ = std::fs::remove_file(&log_path);
         let (log, sender) = AccessLog::open(&log_path, AccessLogLimits::default(), |_| {}).unwrap();
+        let spool = log_path.with_extension("spool");
+        let log_delivery = setup.log_store.map(|store| {
+            let (node, limits) = (Ipv4Addr::new(192, 0, 2, 7).into(), DeliveryLimits::default());
+            let (delivery, sender) = Delivery::open(&spool, store, node, limits, |_| {}).unwrap();
+            (Arc::new(LogDeliveries::new(delivery)), sender)
+        });
+        let deliveries = log_delivery.as_ref().map(|(all, _)| all.clone());
         let options = Options {
-            bind: Ipv4Addr::LOCALHOST.into(),
+            bind: setup.bind,
             publish: commands
                 .iter()
                 .filter_map(port_of)
@@ -304,6 +330,9 @@ impl Server {
             limits: setup.limits,
             cookie_key: [7; 32],
             access_log: Some(sender),
+            log_delivery,
+            log_format: setup.log_format,
+            availability_zone: "us-east-1a".to_owned(),
         };
         let function = setup.function;
         let proxy = Proxy::start(options, move |_| CoreParts {
@@ -322,6 +351,8 @@ impl Server {
             address,
             log: Some(log),
             log_path,
+            deliveries,
+            spool,
             runtime,
         }
     }
@@ -352,11 +383,18 @@ impl Server {
     }
 
     /// Stops the proxy and reads its access log.
-    pub(crate) fn log(mut self) -> Vec<Vec<String>> {
+    pub(crate) fn log(self) -> Vec<Vec<String>> {
+        self.log_text().lines().map(fields).collect()
+    }
+
+    /// The same as it is written. Everything that was to be delivered has been.
+    pub(crate) fn log_text(mut self) -> String {
         self.runtime.block_on(self.proxy.drain());
         self.log.take().unwrap().shutdown(PATIENCE).unwrap();
-        let text = std::fs::read_to_string(&self.log_path).unwrap();
-        text.lines().map(fields).collect()
+        if let Some(deliveries) = &self.deliveries {
+            assert!(deliveries.close(PATIENCE), "not all was delivered");
+        }
+        std::fs::read_to_string(&self.log_path).unwrap()
     }
 
     /// What the proxy remembers of its last requests.
@@ -382,8 +420,8 @@ impl Server {
     }
 }
 
-/// Splits an access-log line; quotes are taken off.
-fn fields(line: &str) -> Vec<String> {
+/// Splits a log line; quotes are taken off.
+pub(crate) fn fields(line: &str) -> Vec<String> {
     let mut fields = Vec::new();
     let mut rest = line;
     while !rest.is_empty() {

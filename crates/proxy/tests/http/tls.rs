@@ -4,6 +4,8 @@ use crate::played::until;
 use crate::secure::*;
 use crate::support::*;
 use rustls::{CipherSuite, HandshakeKind, SignatureScheme};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Lower-case names of rustls's suites begin like this for certificates with RSA keys.
 fn is_rsa(suite: CipherSuite) -> bool {
@@ -147,6 +149,48 @@ fn a_replaced_certificate_serves_the_next_handshake() {
     assert!(server.secure(Offer::default()).leaf() == leaf_of(&new));
     assert_eq!(open.get().status, 200);
     assert!(open.leaf() == leaf_of(&old));
+}
+
+// ALB 6.1: new handshakes use the new certificate, and requests in flight are unaffected.
+#[test]
+fn certificates_change_under_load() {
+    let certificates = [
+        ecdsa(1, &["shop.example"]),
+        ecdsa(1, &["shop.example"]),
+        rsa(1, "shop.example"),
+    ];
+    let leaves: Vec<_> = certificates.iter().map(leaf_of).collect();
+    let setup = |at: usize| Setup::default().secure(POLICY, &[&certificates[at % 3]]);
+    let mut first = setup(0);
+    first.cores = 2;
+    let server = first.start();
+    let (over, address) = (AtomicBool::new(false), server.address);
+    std::thread::scope(|scope| {
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            seen.push(scope.spawn(|| {
+                let config = Offer::default().config();
+                let mut seen = BTreeSet::new();
+                let mut kept = handshake(address, &config, "shop.example").unwrap();
+                let first = kept.leaf().to_vec();
+                while !over.load(Ordering::Relaxed) || seen.len() < 2 {
+                    let mut client = handshake(address, &config, "shop.example").unwrap();
+                    assert_eq!((client.get().status, kept.get().status), (200, 200));
+                    seen.extend(leaves.iter().position(|leaf| client.leaf() == leaf));
+                }
+                assert!(kept.leaf() == first, "a connection keeps its certificate");
+                seen.len()
+            }));
+        }
+        for at in 1..40 {
+            server.proxy.apply(&state_of(&setup(at).commands())).unwrap();
+            // The new one serves from the next handshake on.
+            assert!(server.secure(Offer::default()).leaf() == leaves[at % 3]);
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(seen.into_iter().all(|thread| thread.join().unwrap() > 1));
+    });
+    assert_eq!(server.counter("albacore_proxy_tls_negotiation_errors_total"), 0.0);
 }
 
 #[test]

@@ -156,6 +156,7 @@ fn lengths() {
 // ALB-D-005: Transfer_Encoding is Ambiguous SuspiciousHeader
 // ALB-D-006: so is a space before the colon
 // ALB-D-015: chunked twice is Severe
+// ALB-H-028: br is 501 or 400
 #[test]
 fn codings() {
     check(&[

@@ -12,7 +12,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 /// Every warning of the process, as `message field=value ...`.
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-fn lines() -> MutexGuard<'static, Vec<String>> {
+pub(crate) fn lines() -> MutexGuard<'static, Vec<String>> {
     LINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -51,7 +51,7 @@ impl Subscriber for Collector {
     fn exit(&self, _: &Id) {}
 }
 
-fn collect() {
+pub(crate) fn collect() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(Collector).unwrap());
 }

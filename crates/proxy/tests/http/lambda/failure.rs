@@ -77,6 +77,12 @@ fn every_way_to_fail() {
             true,
         ),
         (
+            InvokeOutcome::Refused(InvokeRefusal::AccessDenied),
+            502,
+            "LambdaAccessDenied",
+            true,
+        ),
+        (
             InvokeOutcome::Refused(InvokeRefusal::NotFound),
             502,
             "LambdaResourceNotFound",

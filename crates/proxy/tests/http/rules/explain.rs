@@ -326,8 +326,9 @@ fn refusals_say_what_is_wrong() {
     let long = "x".repeat(17_000);
     let addresses = "1,".repeat(31);
     let lines: Vec<_> = (0..5).map(|_| ("X-Long", &long[..16_000])).collect();
-    let cases: [Case<'_>; 11] = [
+    let cases: [Case<'_>; 12] = [
         ("TRACE", "/", &[], 405, "TRACE is not allowed"),
+        ("GET", "/a ", &[], 400, "the path of the URL can be read in two ways"),
         ("CONNECT", "/", &[], 400, "CONNECT is not allowed"),
         (
             "GET",
@@ -390,14 +391,14 @@ fn refusals_say_what_is_wrong() {
             (&action["type"], &action["status"], &action["why"]),
             (&json!("refused"), &json!(status), &json!(why))
         );
-        let class = why.contains("BadContentLength").then_some("Severe");
+        let (class, reason) = match why {
+            _ if why.contains("BadContentLength") => (Some("Severe"), Some("BadContentLength")),
+            _ if why.contains("two ways") => (Some("Acceptable"), Some("SpaceInUri")),
+            _ => (None, None),
+        };
         for place in [action, &explained] {
             assert_eq!(place["classification"].as_str(), class, "{why}");
-            assert_eq!(
-                place["classification_reason"].as_str(),
-                class.map(|_| "BadContentLength"),
-                "{why}"
-            );
+            assert_eq!(place["classification_reason"].as_str(), reason, "{why}");
         }
         assert_eq!(server.ask(&request_of(&question)).status, status, "{why}");
     }

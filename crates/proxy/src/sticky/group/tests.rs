@@ -37,13 +37,20 @@ fn bound(key: &CookieKey, lines: &str, rule_id: u64, secs: u64) -> Binding {
     binding(&view, key, &rule(rule_id), HOUR, Wall::of_secs(secs))
 }
 
+fn cookies(secs: u64) -> Vec<String> {
+    let mut lines = Vec::new();
+    bind(&key(), &rule(3), &group(), Wall::of_secs(secs), &mut lines);
+    let text = |(_, value): HeaderLine<'_>| String::from_utf8(value.into_owned()).unwrap();
+    lines.into_iter().map(text).collect()
+}
+
 fn value_of(cookie: &str) -> &str {
     let (pair, _) = cookie.split_once("; ").unwrap();
     pair.split_once('=').unwrap().1
 }
 
 fn issued(secs: u64) -> String {
-    let cookies = set_cookies(&key(), &rule(3), &group(), Wall::of_secs(secs));
+    let cookies = cookies(secs);
     assert_eq!(value_of(&cookies[0]), value_of(&cookies[1]));
     value_of(&cookies[0]).to_owned()
 }
@@ -92,7 +99,7 @@ fn the_cors_cookie_wins_on_any_line() {
 
 #[test]
 fn cookies_live_for_seven_days() {
-    let cookies = set_cookies(&key(), &rule(3), &group(), Wall::of_secs(0));
+    let cookies = cookies(0);
     assert!(cookies[0].ends_with("; Expires=Thu, 08 Jan 1970 00:00:00 GMT; Path=/"));
     assert!(cookies[1].ends_with("; Expires=Thu, 08 Jan 1970 00:00:00 GMT; Path=/; SameSite=None; Secure"));
     // A value is never the same twice.

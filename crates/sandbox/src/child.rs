@@ -1,8 +1,10 @@
 //! The main process between fork and exec: it gives up what it must not have and becomes the function's program.
 //!
-//! Nothing here allocates, and everything needed was prepared before the fork.
+//! It does so in two parts: what no main process may have ([`give_up`]), and what depends on what it runs. Nothing here
+//! allocates, and everything needed was prepared before.
 
 use crate::launch::Launch;
+use crate::namespace::{Confinement, Failure};
 use crate::own_tmp::OwnTmp;
 use crate::spec::Step;
 use crate::sys::confine::{self, Resource};
@@ -10,7 +12,7 @@ use crate::sys::fd::{self, StandardStream};
 use crate::sys::process::{self, Pid};
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::ptr;
 
 /// Everything the child needs, made before the fork.
@@ -27,6 +29,18 @@ pub(crate) struct Prepared<'a> {
     own_tmp: Option<OwnTmp>,
     /// The rules for its file system, where the kernel has Landlock.
     landlock: Option<BorrowedFd<'a>>,
+    /// What it does in namespaces of its own.
+    confinement: Option<Confinement>,
+    purpose: Purpose,
+}
+
+/// What a child is for.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Purpose {
+    /// To execute its program.
+    Run,
+    /// To see that all before that works, and end.
+    Rehearse,
 }
 
 /// The writing ends of its pipes.
@@ -34,12 +48,19 @@ pub(crate) struct Prepared<'a> {
 pub(crate) struct Streams<'a> {
     pub(crate) stdout: BorrowedFd<'a>,
     pub(crate) stderr: BorrowedFd<'a>,
-    /// Has its number already.
+    /// These have their numbers already.
     pub(crate) log: Option<BorrowedFd<'a>>,
+    pub(crate) assignment: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> Prepared<'a> {
-    pub(crate) fn new(launch: &'a Launch, streams: Streams<'a>, landlock: Option<BorrowedFd<'a>>) -> Self {
+    pub(crate) fn new(
+        launch: &'a Launch,
+        streams: Streams<'a>,
+        landlock: Option<BorrowedFd<'a>>,
+        confinement: Option<Confinement>,
+        purpose: Purpose,
+    ) -> Self {
         let pointers = |strings: &[CString]| strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
         Self {
             arguments: pointers(&launch.arguments),
@@ -53,13 +74,24 @@ impl<'a> Prepared<'a> {
             parent: process::own_pid(),
             streams,
             landlock,
+            confinement,
+            purpose,
         }
     }
 
     /// Confines this process and executes the program; comes back only with what failed.
-    pub(crate) fn execute(&self) -> (Step, io::Error) {
+    fn execute(&self) -> Failure {
+        match self.follow_parent().and_then(|()| give_up(self.confinement.as_ref())) {
+            Err(failure) => failure,
+            Ok(()) => self.go_on(),
+        }
+    }
+
+    /// The same in a process that has given up what it can without knowing what it runs.
+    pub(crate) fn go_on(&self) -> Failure {
         match self.confine() {
             Err(failure) => failure,
+            Ok(()) if self.purpose == Purpose::Rehearse => process::exit_now(0),
             // SAFETY: both lists end with a null pointer and point to the C strings of `launch`, which is borrowed.
             Ok(()) => (Step::Exec, unsafe {
                 process::execute(&self.launch.program, &self.arguments, &self.environment)
@@ -67,22 +99,26 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    fn confine(&self) -> Result<(), (Step, io::Error)> {
-        let at = |step| move |error| (step, error);
-        process::die_with_parent().map_err(at(Step::ProcessGroup))?;
-        // The parent may have ended before the line above: then nobody would ever send that signal.
-        if process::parent_pid() != self.parent {
-            return Err((Step::ProcessGroup, io::Error::from_raw_os_error(libc::ESRCH)));
+    /// Ends with the parent.
+    fn follow_parent(&self) -> Result<(), Failure> {
+        let at = |error| (Step::ProcessGroup, error);
+        // The first process of a namespace takes all others with it, and a change of user would forget this.
+        if self.confinement.is_none() {
+            process::die_with_parent().map_err(at)?;
+            // The parent may have ended before the line above: then nobody would ever send that signal.
+            if process::parent_pid() != self.parent {
+                return Err(at(io::Error::from_raw_os_error(libc::ESRCH)));
+            }
         }
-        // Not a session: the spawner's has no terminal either, and the kernel's scheduler shares the processor out among
-        // sessions before it does so among processes, so that functions would preempt each other at every turn.
-        process::new_process_group().map_err(at(Step::ProcessGroup))?;
-        process::usual_file_mode_mask();
+        Ok(())
+    }
+
+    fn confine(&self) -> Result<(), Failure> {
+        let at = |step| move |error| (step, error);
         // Standard input has been `/dev/null` since the spawner started.
         fd::replace_stream(StandardStream::Output, self.streams.stdout).map_err(at(Step::Streams))?;
         fd::replace_stream(StandardStream::Error, self.streams.stderr).map_err(at(Step::Streams))?;
         let limits = self.launch.limits;
-        confine::lower_limit(Resource::CoreBytes, 0).map_err(at(Step::Limits))?;
         confine::lower_limit(Resource::OpenFiles, limits.open_files).map_err(at(Step::Limits))?;
         if let Some(bytes) = limits.file_bytes {
             confine::lower_limit(Resource::FileBytes, bytes).map_err(at(Step::Limits))?;
@@ -100,15 +136,40 @@ impl<'a> Prepared<'a> {
         // Every descriptor of this crate is close-on-exec already, so this is for those of others, and a kernel older
         // than 5.11 may do without.
         let _ = fd::close_all_on_exec();
-        if let Some(log) = self.streams.log {
-            fd::keep_on_exec(log).map_err(at(Step::Handover))?;
+        for numbered in [self.streams.log, self.streams.assignment].into_iter().flatten() {
+            fd::keep_on_exec(numbered).map_err(at(Step::Handover))?;
         }
-        process::reset_signals().map_err(at(Step::Handover))
+        match &self.confinement {
+            Some(confinement) => confinement.filter_system_calls().map_err(at(Step::SystemCalls)),
+            None => Ok(()),
+        }
     }
 }
 
-/// How a child that could not execute its program says so: step and error number.
-pub(crate) fn encode_failure(step: Step, error: &io::Error) -> [u8; 8] {
+/// Gives up what no main process has, whatever it runs. Does not allocate.
+pub(crate) fn give_up(confinement: Option<&Confinement>) -> Result<(), Failure> {
+    let at = |step| move |error| (step, error);
+    // Not a session: the spawner's has no terminal either, and the kernel's scheduler shares the processor out among
+    // sessions before it does so among processes, so that functions would preempt each other at every turn.
+    process::new_process_group().map_err(at(Step::ProcessGroup))?;
+    process::usual_file_mode_mask();
+    confine::lower_limit(Resource::CoreBytes, 0).map_err(at(Step::Limits))?;
+    if let Some(confinement) = confinement {
+        confinement.lower_limits().map_err(at(Step::Limits))?;
+        confinement.become_function().map_err(at(Step::User))?;
+    }
+    process::reset_signals().map_err(at(Step::Handover))
+}
+
+/// Ends a child that could not execute its program, and says why.
+pub(crate) fn tell_failure(writer: BorrowedFd<'_>, (step, error): &Failure) -> ! {
+    // If even this fails, the init sees a program that ended with 127 at once.
+    let _ = fd::write(writer, &encode_failure(*step, error));
+    process::exit_now(127)
+}
+
+/// How it says so: step and error number.
+fn encode_failure(step: Step, error: &io::Error) -> [u8; 8] {
     let mut bytes = [0; 8];
     bytes[..4].copy_from_slice(&(step as i32).to_le_bytes());
     bytes[4..].copy_from_slice(&crate::sys::errno(error).to_le_bytes());
@@ -134,10 +195,8 @@ pub(crate) unsafe fn start(prepared: &Prepared<'_>, failure: BorrowedFd<'_>) -> 
     match unsafe { process::fork() }? {
         process::Fork::Parent { child } => Ok(child),
         process::Fork::Child => {
-            let (step, error) = prepared.execute();
-            // If even this fails, the init sees a program that ended with 127 at once.
-            let _ = fd::write(failure.as_fd(), &encode_failure(step, &error));
-            process::exit_now(127)
+            let failed = prepared.execute();
+            tell_failure(failure, &failed)
         }
     }
 }

@@ -13,13 +13,24 @@ pub enum Tier {
     /// and runs as albacore's own user.
     #[default]
     Process,
+    /// Namespaces of users, mounts, processes, interprocess communication, host names, control groups and networks of
+    /// its own; a read-only root with the host's programs and nothing else of it; a user that the host does not have; no
+    /// capabilities; Landlock where the kernel has it and a filter of system calls. The kernel is shared with the host.
+    Namespace,
+}
+
+impl Tier {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Namespace => "namespace",
+        }
+    }
 }
 
 impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Process => "process",
-        })
+        f.write_str(self.name())
     }
 }
 

@@ -2,10 +2,24 @@
 //!
 //! It travels as a file in memory, because a message is limited by the socket's buffer.
 
+mod inside;
+
+pub(crate) use inside::{Inside, PLAN_BYTES, Plan};
+
+use crate::message::Id;
 use crate::spec::{InvalidSpec, Limits, REQUEST_BYTES_MAX, Spec};
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+/// Where the temporary directory is in namespaces of its own.
+pub(crate) const OWN_TMP: &CStr = c"/tmp";
+
+/// What says "no limit" in the place of a limit.
+const UNLIMITED: u64 = u64::MAX;
 
 /// What `execve` and the steps before it need: every string without a NUL inside and with one at its end.
 #[derive(Debug, PartialEq)]
@@ -19,7 +33,20 @@ pub(crate) struct Launch {
     pub(crate) temporary_directory: Option<CString>,
     pub(crate) temporary_mount: bool,
     pub(crate) log_pipe: bool,
+    pub(crate) assignment_pipe: bool,
     pub(crate) limits: Limits,
+    /// `None`: among the processes of the host.
+    pub(crate) enclosure: Option<Id>,
+}
+
+/// The whole file, from its beginning.
+fn bytes_of(file: &File) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(file.metadata()?.len())
+        .ok()
+        .filter(|&length| length <= REQUEST_BYTES_MAX);
+    let mut bytes = vec![0; length.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
 }
 
 impl TryFrom<&Spec> for Launch {
@@ -36,6 +63,11 @@ impl TryFrom<&Spec> for Launch {
             .iter()
             .map(|(name, value)| variable(name, value))
             .collect::<Result<_, _>>()?;
+        let enclosure = spec.enclosure.as_ref().map(|enclosure| enclosure.id());
+        let directory = spec.temporary_directory.as_deref();
+        if enclosure.is_some() && (spec.temporary_mount || directory.is_none_or(|it| it != Path::new("/tmp"))) {
+            return Err(InvalidSpec::TemporaryDirectory);
+        }
         let launch = Self {
             program,
             arguments,
@@ -44,11 +76,31 @@ impl TryFrom<&Spec> for Launch {
             temporary_directory: spec.temporary_directory.as_deref().map(absolute).transpose()?,
             temporary_mount: spec.temporary_mount,
             log_pipe: spec.log_pipe,
+            assignment_pipe: spec.assignment_pipe,
             limits: spec.limits,
+            enclosure,
         };
         match launch.encoded_bytes() {
             bytes if bytes > REQUEST_BYTES_MAX => Err(InvalidSpec::TooLarge { bytes }),
             _ => Ok(launch),
+        }
+    }
+}
+
+impl Launch {
+    /// For a child that executes nothing.
+    pub(crate) fn rehearsal() -> Self {
+        Self {
+            program: c"/".to_owned(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            working_directory: c"/".to_owned(),
+            temporary_directory: Some(OWN_TMP.to_owned()),
+            temporary_mount: false,
+            log_pipe: false,
+            assignment_pipe: false,
+            limits: Limits::default(),
+            enclosure: None,
         }
     }
 }
@@ -73,10 +125,10 @@ fn variable(name: &OsStr, value: &OsStr) -> Result<CString, InvalidSpec> {
 }
 
 impl Launch {
-    /// Two limits, three truth values and two counts before the strings.
-    const FIXED_BYTES: usize = 2 * 8 + 5 * 4;
-    /// What says "no limit" in the place of a limit.
-    const UNLIMITED: u64 = u64::MAX;
+    /// Two limits, an id, four truth values and two counts before the strings.
+    const FIXED_BYTES: usize = 3 * 8 + 6 * 4;
+    /// Nothing has this id.
+    const NO_ENCLOSURE: Id = 0;
 
     fn strings(&self) -> impl Iterator<Item = &CString> {
         [&self.program, &self.working_directory]
@@ -94,11 +146,13 @@ impl Launch {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.encoded_bytes());
         bytes.extend(self.limits.open_files.to_le_bytes());
-        bytes.extend(self.limits.file_bytes.unwrap_or(Self::UNLIMITED).to_le_bytes());
+        bytes.extend(self.limits.file_bytes.unwrap_or(UNLIMITED).to_le_bytes());
+        bytes.extend(self.enclosure.unwrap_or(Self::NO_ENCLOSURE).to_le_bytes());
         for count in [
             usize::from(self.temporary_directory.is_some()),
             usize::from(self.temporary_mount),
             usize::from(self.log_pipe),
+            usize::from(self.assignment_pipe),
             self.arguments.len(),
             self.environment.len(),
         ] {
@@ -115,10 +169,12 @@ impl Launch {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let open_files = u64::from_le_bytes(take(&mut rest)?);
-        let file_bytes = Some(u64::from_le_bytes(take(&mut rest)?)).filter(|&bytes| bytes != Self::UNLIMITED);
+        let file_bytes = Some(u64::from_le_bytes(take(&mut rest)?)).filter(|&bytes| bytes != UNLIMITED);
+        let enclosure = Some(u64::from_le_bytes(take(&mut rest)?)).filter(|&id| id != Self::NO_ENCLOSURE);
         let has_temporary_directory = take_bool(&mut rest)?;
         let temporary_mount = take_bool(&mut rest)?;
         let log_pipe = take_bool(&mut rest)?;
+        let assignment_pipe = take_bool(&mut rest)?;
         let argument_count = u32::from_le_bytes(take(&mut rest)?);
         let variable_count = u32::from_le_bytes(take(&mut rest)?);
         let launch = Self {
@@ -133,9 +189,16 @@ impl Launch {
             environment: take_strings(&mut rest, variable_count)?,
             temporary_mount,
             log_pipe,
+            assignment_pipe,
             limits: Limits { open_files, file_bytes },
+            enclosure,
         };
         rest.is_empty().then_some(launch)
+    }
+
+    /// Reads it from the file it came in.
+    pub(crate) fn read(file: &File) -> io::Result<Self> {
+        Self::decode(&bytes_of(file)?).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))
     }
 }
 
@@ -183,11 +246,14 @@ mod tests {
             working_directory: "/".into(),
             temporary_directory: Some("/tmp".into()),
             temporary_mount: true,
+            layers_directory: None,
             log_pipe: false,
+            assignment_pipe: false,
             limits: Limits {
                 open_files: 64,
                 file_bytes: Some(1 << 40),
             },
+            enclosure: None,
         }
     }
 
@@ -197,6 +263,7 @@ mod tests {
             temporary_directory: None,
             temporary_mount: false,
             log_pipe: true,
+            assignment_pipe: true,
             limits: Limits::default(),
             environment: vec![],
             ..spec()

@@ -146,8 +146,11 @@ mod tests {
             working_directory: "/srv".into(),
             temporary_directory: Some("/tmp/data/tmp".into()),
             temporary_mount: false,
+            layers_directory: None,
             log_pipe: false,
+            assignment_pipe: false,
             limits: Limits::default(),
+            enclosure: None,
         }
     }
 

@@ -2,22 +2,36 @@
 //!
 //! It forks one init for each request and passes messages on. When albacore closes the socket, or dies, it kills
 //! everything below it and ends. What one environment needs is the business of `init`.
+//!
+//! In the `namespace` tier it keeps some inits ready, each in namespaces of its own: making those takes longer than all
+//! the rest of a start.
 
+mod memory;
+mod reports;
+mod shells;
+mod way_out;
+
+use crate::cgroup::{Group, Groups};
 use crate::descendants;
-use crate::init::{self, Birth};
+use crate::host::Tier;
+use crate::init::{self, Birth, Place};
 use crate::landlock;
+use crate::launch::Launch;
 use crate::message::{Id, Reply, Request};
+use crate::namespace::{Failure, Keeper, Listeners, Namespaces};
+use crate::outbound::{self, Outbound};
+use crate::seccomp::{self, LocalSockets};
 use crate::spec::Step;
-use crate::status::ExitStatus;
 use crate::sys::confine::{self, Resource};
 use crate::sys::fd::{self, StandardStream};
 use crate::sys::process::{self, Disposition, Fork, Pid, Reaped};
 use crate::sys::{errno, socket};
-use std::collections::{HashMap, HashSet};
+use shells::Shell;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// The first argument that makes this binary a spawner.
@@ -27,6 +41,11 @@ pub(crate) const ARGUMENT: &str = "--albacore-spawner";
 const CLOSING_TIME_MAX: Duration = Duration::from_secs(8);
 /// How long the spawner waits for what it has killed itself.
 const KILL_TIME_MAX: Duration = Duration::from_secs(2);
+/// An init is made ahead when nobody has asked for anything for so long: what is started meanwhile has its runtime in front
+/// of it, and making namespaces and control groups holds up every fork on the machine.
+const QUIET: Duration = Duration::from_millis(20);
+/// If it is never quiet, one is made all the same.
+const QUIET_AWAITED_MAX: Duration = Duration::from_millis(250);
 /// How soon to look again for processes that have lost their init, when none of them has ended meanwhile.
 const KILL_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
@@ -42,9 +61,29 @@ pub fn run_spawner_if_asked() {
     if !socket::is_message_socket(io::stdin().as_fd()) {
         return;
     }
+    let tier = match std::env::args_os().nth(2) {
+        Some(name) if name == Tier::Namespace.name() => Tier::Namespace,
+        _ => Tier::Process,
+    };
+    let number = |at: usize| std::env::args_os().nth(at)?.to_str()?.parse().ok();
+    let (shells_wanted, share_cpu) = (number(3).unwrap_or(0), number(4).unwrap_or(0) != 0);
     // Nobody reads an error of this process: its streams are `/dev/null`. Whoever started it sees the status.
     let status = match Root::start() {
-        Ok(mut root) => root.live().map_or(1, |()| 0),
+        Ok(mut root) => match root.open(tier, shells_wanted, share_cpu) {
+            Ok(()) => {
+                let lived = root.live();
+                root.leave_network();
+                lived.map_or(1, |()| 0)
+            }
+            Err((step, error)) => {
+                root.reply(Reply::Failed {
+                    id: 0,
+                    step,
+                    errno: errno(&error),
+                });
+                1
+            }
+        },
         Err(_) => 1,
     };
     process::exit_now(status)
@@ -55,26 +94,62 @@ struct Root {
     albacore: OwnedFd,
     signals: OwnedFd,
     landlock_version: Option<u32>,
+    /// By the name of their only process, or of the enclosure.
     environments: HashMap<Id, Environment>,
-    /// Every init that has not been collected; the other children are strays.
+    /// In which environment a main process is, until its end has been told.
+    processes: HashMap<Id, Id>,
+    /// Every init that has not been collected, and who keeps the host's network; the other children are strays.
     inits: HashSet<Pid>,
     /// An init died without finishing its work, so processes of its environment may be our children now.
     strays: bool,
     /// Set when albacore has gone: everything has to be over by then.
     closing: Option<Instant>,
+    /// Those of the enclosures, by their inits.
+    groups: Groups,
+    group_of: HashMap<Pid, Group>,
+    /// In the `namespace` tier.
+    namespaces: Option<Namespaces>,
+    /// Once an enclosure wanted one.
+    outbound: Option<Outbound>,
+    /// Inits that wait for a main process.
+    shells: VecDeque<Shell>,
+    shells_made: u32,
+    /// How many there shall be, once one was used: who runs no functions has no memory in them.
+    shells_wanted: usize,
+    shells_used: bool,
+    /// None are made until the next start, which says why they fail.
+    shells_fail: bool,
+    /// When albacore asked for something, or a program began to run.
+    stirred: Instant,
+    /// Since when there are fewer shells than there shall be.
+    shells_lacking: Option<Instant>,
+    /// When to look at the memory of the enclosures.
+    look_at: Option<Instant>,
 }
 
 struct Environment {
     control: OwnedFd,
-    progress: Progress,
+    init: Pid,
+    kind: Kind,
+    /// What has been told to albacore about its processes.
+    processes: HashMap<Id, Progress>,
 }
 
-/// What has been told to albacore about an environment.
+enum Kind {
+    /// Of one process, among those of the host.
+    Host,
+    /// With the listeners of its network, until albacore has them.
+    Enclosure {
+        listeners: Option<Listeners>,
+        is_frozen: bool,
+    },
+}
+
+/// What has been told to albacore about a main process whose end has not been.
 #[derive(Clone, Copy, PartialEq)]
 enum Progress {
     Starting,
     Started,
-    Over,
 }
 
 impl Root {
@@ -108,17 +183,54 @@ impl Root {
             albacore,
             landlock_version: landlock::version(),
             environments: HashMap::new(),
+            processes: HashMap::new(),
             inits: HashSet::new(),
             strays: false,
             closing: None,
+            groups: Groups::default(),
+            group_of: HashMap::new(),
+            namespaces: None,
+            outbound: None,
+            shells: VecDeque::new(),
+            shells_made: 0,
+            shells_wanted: 0,
+            shells_used: false,
+            shells_fail: false,
+            stirred: Instant::now(),
+            shells_lacking: None,
+            look_at: None,
         };
-        root.reply(Reply::Ready);
         Ok(root)
     }
 
+    /// Gets ready for environments of this tier, and says so.
+    fn open(&mut self, tier: Tier, shells_wanted: usize, share_cpu: bool) -> Result<(), Failure> {
+        if tier == Tier::Namespace {
+            // While the files of the groups are where this process sees them.
+            self.groups = Groups::prepare(share_cpu);
+            let namespaces = Namespaces::prepare()?;
+            // Its end is no end of an environment, and it is not a stray.
+            self.inits.extend(namespaces.keeper().map(Keeper::pid));
+            self.namespaces = Some(namespaces);
+            self.shells_wanted = shells_wanted;
+            // Whatever is forked finds it made.
+            seccomp::filter(LocalSockets::All);
+            self.rehearse()?;
+            // What a killed one has left.
+            outbound::sweep();
+        }
+        let controllers = self.groups.controllers();
+        self.reply(Reply::Ready { controllers });
+        Ok(())
+    }
+
     fn reply(&self, reply: Reply) {
+        self.reply_with(reply, &[]);
+    }
+
+    fn reply_with(&self, reply: Reply, files: &[BorrowedFd<'_>]) {
         // An error means that albacore has gone; the next look at the socket finds that out.
-        let _ = socket::send(self.albacore.as_fd(), &reply.encode(), &[], socket::Wait::ForRoom);
+        let _ = socket::send(self.albacore.as_fd(), &reply.encode(), files, socket::Wait::ForRoom);
     }
 
     fn live(&mut self) -> io::Result<()> {
@@ -134,7 +246,15 @@ impl Root {
             if self.closing.is_none() {
                 entries.push(fd::interest(self.albacore.as_fd(), libc::POLLIN));
             }
-            fd::poll(&mut entries, self.patience())?;
+            let patience = self.patience();
+            // Every one is polled for its end; that it is ready need not be known.
+            let first_shell = entries.len();
+            entries.extend(
+                self.shells
+                    .iter()
+                    .map(|it| fd::interest(it.control.as_fd(), libc::POLLIN)),
+            );
+            fd::poll(&mut entries, patience)?;
             let ready = |index: usize| entries.get(index).is_some_and(|entry| entry.revents != 0);
 
             for (index, &id) in ids.iter().enumerate() {
@@ -149,24 +269,40 @@ impl Root {
             if self.strays {
                 self.strays = descendants::kill_all(&self.inits) > 0;
             }
+            // From behind, so that the numbers before stay right.
+            for index in (0..self.shells.len()).rev() {
+                if ready(first_shell + index) {
+                    self.hear_shell(index);
+                }
+            }
             if self.closing.is_none() && ready(ids.len() + 1) {
                 self.obey();
             }
+            if self.shell_due().is_some_and(|due| due.is_zero()) {
+                self.add_shell();
+            }
+            self.look_at_memory();
             match self.closing {
                 Some(_) if !children && self.environments.is_empty() => return Ok(()),
-                Some(deadline) if Instant::now() >= deadline => return kill_everything(),
+                Some(deadline) if Instant::now() >= deadline => {
+                    for group in self.group_of.values() {
+                        group.kill();
+                    }
+                    return kill_everything();
+                }
                 _ => {}
             }
         }
     }
 
     /// How long to wait when nothing happens.
-    fn patience(&self) -> Option<Duration> {
+    fn patience(&mut self) -> Option<Duration> {
         let closing = self
             .closing
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let strays = self.strays.then_some(KILL_AGAIN_AFTER);
-        closing.into_iter().chain(strays).min()
+        let dues = [closing, strays, self.shell_due(), self.look_due()];
+        dues.into_iter().flatten().min()
     }
 
     /// Takes one request of albacore's.
@@ -177,104 +313,154 @@ impl Root {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(_) => return self.close(),
         };
+        self.stirred = Instant::now();
+        let files: Vec<OwnedFd> = received.fds.into_iter().flatten().collect();
         match Request::decode(buffer.get(..received.bytes).unwrap_or_default()) {
             Some(Request::Spawn(id)) => {
-                if let Err(error) = self.spawn(id, received.fds) {
-                    self.reply(Reply::Failed {
-                        id,
-                        step: Step::Init,
-                        errno: errno(&error),
-                    });
-                }
+                let spawned = self.spawn(id, files);
+                self.report_failure(id, spawned);
+            }
+            Some(Request::Open(id)) => {
+                let opened = self.open_enclosure(id, files);
+                self.report_failure(id, opened);
             }
             Some(request @ (Request::Terminate(id) | Request::Kill(id))) => {
                 // One that is not there any more has ended by itself, and its report is on its way.
+                if let Some(&environment) = self.processes.get(&id) {
+                    // What is frozen does nothing about it.
+                    self.freeze(environment, false);
+                }
+                let environment = self.processes.get(&id).and_then(|it| self.environments.get(it));
+                if let Some(environment) = environment {
+                    pass_on(environment, request);
+                }
+            }
+            Some(Request::Complete(id)) => {
+                let completed = self.complete_enclosure(id, files);
+                self.report_failure(id, completed);
+            }
+            Some(Request::Socket { id, enclosure }) => {
+                let sent = self.send_socket(id, enclosure);
+                self.report_failure(id, sent);
+            }
+            Some(Request::Freeze(id)) => self.freeze(id, true),
+            Some(Request::Thaw(id)) => self.freeze(id, false),
+            Some(Request::ShareCpu { id, quota_us }) => self.share_cpu(id, quota_us),
+            Some(request @ Request::Close(id)) => {
+                self.freeze(id, false);
                 if let Some(environment) = self.environments.get(&id) {
                     pass_on(environment, request);
                 }
             }
-            None => self.close(),
+            Some(Request::Release(scratch)) => {
+                if let Some(namespaces) = &mut self.namespaces {
+                    namespaces.release(scratch);
+                }
+            }
+            Some(Request::Enter) | None => self.close(),
+        }
+    }
+
+    fn report_failure(&self, id: Id, outcome: Result<(), Failure>) {
+        if let Err((step, error)) = outcome {
+            self.reply(Reply::Failed {
+                id,
+                step,
+                errno: errno(&error),
+            });
         }
     }
 
     /// Albacore has gone, or says that it is going: everything ends.
     fn close(&mut self) {
+        let all: Vec<Id> = self.environments.keys().copied().collect();
+        for id in all {
+            self.freeze(id, false);
+        }
         for (&id, environment) in &self.environments {
-            pass_on(environment, Request::Kill(id));
+            pass_on(environment, Request::Close(id));
+        }
+        // They end when they read the end.
+        self.shells_wanted = 0;
+        self.shells.clear();
+        if let Some(namespaces) = &mut self.namespaces {
+            namespaces.dismiss_keeper();
         }
         self.closing = Some(Instant::now() + CLOSING_TIME_MAX);
     }
 
-    fn spawn(&mut self, id: Id, fds: [Option<OwnedFd>; socket::FDS_MAX]) -> io::Result<()> {
+    /// `files`: the launch, standard output, standard error, and the log pipe if there is one.
+    fn spawn(&mut self, id: Id, mut files: Vec<OwnedFd>) -> Result<(), Failure> {
+        let at = |step| move |error| (step, error);
+        let error = |errno| io::Error::from_raw_os_error(errno);
         // Fewer arrive when this process has no room for them.
-        let [Some(launch), Some(stdout), Some(stderr), log] = fds else {
-            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        if files.len() < 3 {
+            return Err((Step::Request, error(libc::EMFILE)));
+        }
+        let launch = File::from(files.remove(0));
+        let enclosure = Launch::read(&launch).map_err(at(Step::Request))?.enclosure;
+        let environment = match enclosure {
+            Some(enclosure) => {
+                self.give_to_functions(&files)?;
+                enclosure
+            }
+            None => {
+                let shell = self.fork_on_host().map_err(at(Step::Init))?;
+                let environment = Environment {
+                    control: shell.control,
+                    init: shell.init,
+                    kind: Kind::Host,
+                    processes: HashMap::new(),
+                };
+                self.environments.insert(id, environment);
+                id
+            }
         };
+        // An enclosure may have ended meanwhile.
+        let Some(place) = self.environments.get_mut(&environment) else {
+            return Err((Step::Init, error(libc::ESRCH)));
+        };
+        place.processes.insert(id, Progress::Starting);
+        self.processes.insert(id, environment);
+        let files: Vec<_> = std::iter::once(launch.as_fd())
+            .chain(files.iter().map(AsFd::as_fd))
+            .collect();
+        // An init reads at once, so it has room. An error means that it has gone, and that is found when it is heard.
+        let _ = socket::send(
+            place.control.as_fd(),
+            &Request::Spawn(id).encode(),
+            &files,
+            socket::Wait::Never,
+        );
+        Ok(())
+    }
+
+    fn fork_on_host(&mut self) -> io::Result<Shell> {
         let (control, init_control) = socket::pair()?;
         // SAFETY: `Root::start` has seen that there is one thread, and nothing in this crate's spawner starts another.
         // The child's branch never returns.
         match unsafe { process::fork() }? {
             Fork::Parent { child } => {
                 self.inits.insert(child);
-                self.environments.insert(
-                    id,
-                    Environment {
-                        control,
-                        progress: Progress::Starting,
-                    },
-                );
-                Ok(())
+                Ok(Shell {
+                    init: child,
+                    control,
+                    listeners: None,
+                })
             }
             Fork::Child => {
                 let landlock_version = self.landlock_version;
-                let birth = Birth {
-                    id,
-                    control: init_control,
-                    launch,
-                    stdout,
-                    stderr,
-                    log,
-                    landlock_version,
-                };
-                // SAFETY: freshly forked from one thread; only `birth` is used from here on.
-                unsafe { init::run(birth) }
+                // SAFETY: freshly forked from one thread; only the birth is used from here on.
+                unsafe {
+                    init::run(Birth {
+                        control: init_control,
+                        landlock_version,
+                        place: Place::Host,
+                        entrances: Vec::new(),
+                    })
+                }
             }
         }
-    }
-
-    /// Takes one report of an init's and hands it on.
-    fn hear(&mut self, id: Id) {
-        let Some(environment) = self.environments.get_mut(&id) else {
-            return;
-        };
-        let mut buffer = [0; Reply::BYTES];
-        let reply = match socket::receive(environment.control.as_fd(), &mut buffer) {
-            Ok(received) => Reply::decode(buffer.get(..received.bytes).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(_) => None,
-        };
-        let reply = match (reply, environment.progress) {
-            (Some(reply), _) => reply,
-            (None, Progress::Over) => {
-                self.environments.remove(&id);
-                return;
-            }
-            // The init was killed. The main process dies with it, and `reap` sees to the rest.
-            (None, Progress::Started) => Reply::Exited {
-                id,
-                status: ExitStatus::KILLED_WAIT_STATUS,
-            },
-            (None, Progress::Starting) => Reply::Failed {
-                id,
-                step: Step::Init,
-                errno: libc::ECHILD,
-            },
-        };
-        environment.progress = match reply {
-            Reply::Ready | Reply::Started { .. } => Progress::Started,
-            Reply::Failed { .. } | Reply::Exited { .. } => Progress::Over,
-        };
-        self.reply(reply);
     }
 
     /// Collects every ended child. True while there are others.
@@ -283,7 +469,12 @@ impl Root {
             match process::reap() {
                 // An init says with 0 that it leaves nothing. Only now are its children ours: when its socket closed, they
                 // may still have been its own.
-                Reaped::Ended { pid, status } => self.strays |= self.inits.remove(&pid) && status != 0,
+                Reaped::Ended { pid, status } => {
+                    self.strays |= self.inits.remove(&pid) && status != 0;
+                    if let Some(group) = self.group_of.remove(&pid) {
+                        group.remove();
+                    }
+                }
                 Reaped::NoneEnded => return true,
                 Reaped::NoChildren => return false,
             }

@@ -17,6 +17,8 @@ pub enum ExitStatus {
         /// Whether the kernel says that it wrote a core file.
         core_dumped: bool,
     },
+    /// The kernel killed it because its environment had used all of its memory.
+    OutOfMemory,
 }
 
 impl ExitStatus {
@@ -30,8 +32,10 @@ impl ExitStatus {
     pub(crate) const KILLED_WAIT_STATUS: i32 = libc::SIGKILL;
 
     /// Reads the status that `waitpid` gives.
-    pub(crate) fn from_wait(status: i32) -> Self {
-        if libc::WIFEXITED(status) {
+    pub(crate) fn from_wait(status: i32, out_of_memory: bool) -> Self {
+        if out_of_memory && libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL {
+            Self::OutOfMemory
+        } else if libc::WIFEXITED(status) {
             Self::Code(libc::WEXITSTATUS(status))
         } else {
             Self::Signal {
@@ -46,6 +50,7 @@ impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Code(code) => write!(f, "exit status {code}"),
+            Self::OutOfMemory => f.write_str("signal: killed"),
             Self::Signal { signal, core_dumped } => {
                 match signal_name(signal) {
                     Some(name) => write!(f, "signal: {name}")?,
@@ -106,8 +111,17 @@ mod tests {
             (libc::SIGSYS, "signal: bad system call"),
             (34, "signal: signal 34"),
         ] {
-            assert_eq!(ExitStatus::from_wait(status).to_string(), expected, "{status:#x}");
+            assert_eq!(
+                ExitStatus::from_wait(status, false).to_string(),
+                expected,
+                "{status:#x}"
+            );
         }
         assert_eq!(ExitStatus::KILLED.to_string(), "signal: killed");
+        let out_of_memory = ExitStatus::from_wait(libc::SIGKILL, true);
+        assert_eq!(out_of_memory, ExitStatus::OutOfMemory);
+        assert_eq!(out_of_memory.to_string(), "signal: killed");
+        // Another process of the environment was killed, and this one took it badly.
+        assert_eq!(ExitStatus::from_wait(1 << 8, true), ExitStatus::Code(1));
     }
 }

@@ -7,6 +7,8 @@
 pub(crate) mod confine;
 pub(crate) mod fd;
 pub(crate) mod mount;
+pub(crate) mod netlink;
+pub(crate) mod network;
 pub(crate) mod process;
 pub(crate) mod socket;
 

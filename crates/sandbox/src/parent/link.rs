@@ -8,11 +8,14 @@
 mod table;
 mod ticket;
 
+pub(super) use table::Opened;
 pub(crate) use table::{Outgoing, Pids};
 pub(crate) use ticket::Ticket;
 
-use super::{Options, SpawnError, SpawnerError, start};
-use crate::message::{Reply, Request};
+use super::{NameSockets, Options, SpawnError, SpawnerError, start};
+use crate::cgroup::Controllers;
+use crate::message::{Id, Reply, Request};
+use crate::namespace::Listeners;
 use crate::sys::{fd, socket};
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -23,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use table::Table;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 /// A spawner that lived so long was not the reason for its end.
@@ -50,6 +53,10 @@ struct Shared {
     table: Mutex<Table>,
     options: Options,
     condition: watch::Sender<Condition>,
+    /// Of the spawner that there is.
+    names: watch::Sender<Option<Arc<NameSockets>>>,
+    /// What the first spawner could limit.
+    controllers: Controllers,
 }
 
 /// What there is of a spawner.
@@ -66,7 +73,7 @@ impl Link {
     /// Starts a spawner and waits until it is ready. Blocks.
     pub(crate) fn start(options: Options) -> Result<Self, SpawnerError> {
         let wake = fd::event_counter()?;
-        let (socket, child) = start::start(options.start_timeout)?;
+        let (socket, child, controllers) = start::start(&options)?;
         let shared = Arc::new(Shared {
             wake,
             table: Mutex::new(Table {
@@ -77,9 +84,14 @@ impl Link {
                 last_id: 0,
                 entries: HashMap::new(),
                 queue: VecDeque::new(),
+                openings: HashMap::new(),
+                sockets: HashMap::new(),
+                completions: HashMap::new(),
             }),
             options,
             condition: watch::Sender::new(Condition::Up),
+            names: watch::Sender::new(None),
+            controllers,
         });
         let for_thread = Arc::clone(&shared);
         thread::Builder::new()
@@ -105,6 +117,58 @@ impl Link {
     /// Sends as soon as the socket has room, in the order of the calls.
     pub(crate) fn send(&self, outgoing: Outgoing) {
         self.shared.send(&mut self.shared.table(), outgoing);
+    }
+
+    pub(super) fn names(&self) -> watch::Receiver<Option<Arc<NameSockets>>> {
+        self.shared.names.subscribe()
+    }
+
+    pub(crate) fn controllers(&self) -> Controllers {
+        self.shared.controllers
+    }
+
+    /// A name that no process and no scratch has had.
+    pub(crate) fn fresh_id(&self) -> Id {
+        let mut table = self.shared.table();
+        table.last_id += 1;
+        table.last_id
+    }
+
+    /// A name for an enclosure that is going to be asked for, and what becomes of it.
+    pub(crate) fn expect_enclosure(&self) -> Result<(Id, oneshot::Receiver<Opened>), SpawnError> {
+        let mut table = self.shared.table();
+        if table.gone {
+            return Err(SpawnError::SpawnerGone);
+        }
+        table.last_id += 1;
+        let id = table.last_id;
+        let (opening, opened) = oneshot::channel();
+        table.openings.insert(id, opening);
+        Ok((id, opened))
+    }
+
+    /// A name for a socket that is going to be asked for, and what becomes of it.
+    pub(crate) fn expect_socket(&self) -> Result<(Id, oneshot::Receiver<Result<OwnedFd, SpawnError>>), SpawnError> {
+        let mut table = self.shared.table();
+        if table.gone {
+            return Err(SpawnError::SpawnerGone);
+        }
+        table.last_id += 1;
+        let id = table.last_id;
+        let (asking, answered) = oneshot::channel();
+        table.sockets.insert(id, asking);
+        Ok((id, answered))
+    }
+
+    /// What becomes of an enclosure that something is going to be added to.
+    pub(crate) fn expect_completion(&self, id: Id) -> Result<oneshot::Receiver<Result<(), SpawnError>>, SpawnError> {
+        let mut table = self.shared.table();
+        if table.gone {
+            return Err(SpawnError::SpawnerGone);
+        }
+        let (completion, completed) = oneshot::channel();
+        table.completions.insert(id, completion);
+        Ok(completed)
     }
 
     /// Tells the spawner to end, and starts nothing any more.
@@ -161,8 +225,12 @@ impl Shared {
                 // Mostly because the spawner has gone, which the thread finds out too. A refused request to kill must
                 // not be lost otherwise: without the connection the spawner kills everything.
                 Err(error) => match *request {
-                    Request::Spawn(id) => table.failed(id, SpawnError::Io(error)),
-                    Request::Kill(_) | Request::Terminate(_) => {
+                    Request::Spawn(id) | Request::Open(id) | Request::Complete(id) | Request::Socket { id, .. } => {
+                        table.failed(id, SpawnError::Io(error));
+                    }
+                    // The spawner has it until it ends.
+                    Request::Release(_) | Request::Enter | Request::Freeze(_) | Request::ShareCpu { .. } => {}
+                    Request::Thaw(_) | Request::Kill(_) | Request::Close(_) | Request::Terminate(_) => {
                         table.gone = true;
                         socket::finish_sending(table.socket.as_fd());
                     }
@@ -196,6 +264,7 @@ impl Shared {
         // Before anybody hears that their process has ended.
         self.condition.send_replace(Condition::Down);
         socket::finish_sending(socket.as_fd());
+        self.names.send_replace(None);
         self.table().resolve_all();
         // A spawner that has closed its socket is ending; one that spoke nonsense reads the end just sent.
         let status = child.wait();
@@ -211,8 +280,8 @@ impl Shared {
     /// The next spawner; `None` when there shall be none, or too many have failed.
     fn start_again(&self, mut failures: u32) -> Option<Child> {
         while failures <= FAILURES_MAX && self.pause(pause_before(failures)) {
-            match start::start(self.options.start_timeout) {
-                Ok((socket, mut child)) => {
+            match start::start(&self.options) {
+                Ok((socket, mut child, _)) => {
                     let mut table = self.table();
                     if table.closed {
                         drop((table, socket));
@@ -272,8 +341,19 @@ impl Shared {
         let mut buffer = [0; Reply::BYTES];
         match socket::receive(socket.as_fd(), &mut buffer) {
             Ok(received) => match Reply::decode(buffer.get(..received.bytes).unwrap_or_default()) {
+                Some(Reply::Connected) => {
+                    self.names
+                        .send_replace(NameSockets::of(received.fds.into_iter().flatten()));
+                    Ok(())
+                }
+                Some(Reply::Socket { id }) => {
+                    let socket = received.fds.into_iter().next().flatten();
+                    self.table().take_socket(id, socket);
+                    Ok(())
+                }
                 Some(reply) => {
-                    self.table().take(reply);
+                    let listeners = Listeners::of(received.fds.into_iter().flatten());
+                    self.table().take(reply, listeners);
                     Ok(())
                 }
                 None => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -1,5 +1,6 @@
 //! The handle of one main process.
 
+use super::enclosure::Enclosure;
 use super::link::{Pids, Ticket};
 use crate::status::ExitStatus;
 use std::os::fd::OwnedFd;
@@ -12,20 +13,40 @@ pub struct Process {
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
     log: Option<OwnedFd>,
+    assignment: Option<OwnedFd>,
+    /// Lives as long as somebody may run in it.
+    _enclosure: Option<Enclosure>,
+}
+
+/// Our ends of its pipes.
+pub(crate) struct Outputs {
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+    pub(crate) log: Option<OwnedFd>,
+    pub(crate) assignment: Option<OwnedFd>,
 }
 
 impl Process {
-    pub(crate) fn new(ticket: Ticket, pids: Pids, stdout: OwnedFd, stderr: OwnedFd, log: Option<OwnedFd>) -> Self {
+    pub(crate) fn new(ticket: Ticket, pids: Pids, outputs: Outputs, enclosure: Option<Enclosure>) -> Self {
+        let Outputs {
+            stdout,
+            stderr,
+            log,
+            assignment,
+        } = outputs;
         Self {
             ticket,
             pids,
+            _enclosure: enclosure,
             stdout: Some(stdout),
             stderr: Some(stderr),
             log,
+            assignment,
         }
     }
 
-    /// The process id; also that of its first process group.
+    /// The process id, as this process sees it; also that of its first process group. 0 for a process in namespaces of
+    /// its own that had ended before anybody could ask.
     pub fn pid(&self) -> u32 {
         self.pids.main
     }
@@ -52,7 +73,18 @@ impl Process {
         self.log.take()
     }
 
-    /// Waits until the process has ended and all it left behind has been killed. Says the same again when called again.
+    /// The non-blocking end to write its assignment to, if [`crate::Spec::assignment_pipe`] asked for one; at the first call.
+    pub fn take_assignment(&mut self) -> Option<OwnedFd> {
+        self.assignment.take()
+    }
+
+    /// Has it ended, as far as is known here?
+    pub fn has_ended(&self) -> bool {
+        self.ticket.has_ended()
+    }
+
+    /// Waits until the process has ended and all it left behind has been killed; in an enclosure, what it left behind is
+    /// killed with the last process there. Says the same again when called again.
     ///
     /// If the spawner itself ended, this is `signal: killed`: everything below it is then being killed.
     ///
@@ -63,7 +95,8 @@ impl Process {
         self.ticket.exited().await
     }
 
-    /// Kills the process and all its descendants. Does not wait; a second call does nothing.
+    /// Kills the process and all its descendants; in an enclosure with other main processes only its process group. Does not
+    /// wait; a second call does nothing.
     pub fn kill(&self) {
         self.ticket.kill();
     }

@@ -1,6 +1,7 @@
 //! Starting the spawner process.
 
-use super::SpawnerError;
+use super::{Obstacle, Options, SpawnerError};
+use crate::cgroup::Controllers;
 use crate::message::Reply;
 use crate::spawner::ARGUMENT;
 use crate::sys::{fd, socket};
@@ -11,11 +12,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Starts a spawner, and waits until it is ready. Blocks.
-pub(super) fn start(timeout: Duration) -> Result<(OwnedFd, Child), SpawnerError> {
+pub(super) fn start(options: &Options) -> Result<(OwnedFd, Child, Controllers), SpawnerError> {
+    let timeout = options.start_timeout;
     let (ours, theirs) = socket::pair()?;
     let mut child = Command::new("/proc/self/exe")
         .arg0(own_name())
-        .arg(ARGUMENT)
+        .args([ARGUMENT, options.tier.name(), &options.shells.to_string()])
+        .arg(i32::from(options.share_cpu).to_string())
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::from(theirs))
@@ -23,7 +26,11 @@ pub(super) fn start(timeout: Duration) -> Result<(OwnedFd, Child), SpawnerError>
         .stderr(Stdio::null())
         .spawn()?;
     match wait_until_ready(&ours, timeout) {
-        Ok(Readiness::Ready) => Ok((ours, child)),
+        Ok(Readiness::Ready(controllers)) => Ok((ours, child, controllers)),
+        Ok(Readiness::Refused(obstacle)) => {
+            end(&mut child)?;
+            Err(SpawnerError::Tier(obstacle))
+        }
         Ok(Readiness::Ended) => Err(SpawnerError::Ended(end(&mut child)?)),
         Ok(Readiness::Timeout) => {
             end(&mut child)?;
@@ -42,7 +49,8 @@ fn own_name() -> std::ffi::OsString {
 }
 
 enum Readiness {
-    Ready,
+    Ready(Controllers),
+    Refused(Obstacle),
     Ended,
     Timeout,
 }
@@ -59,10 +67,10 @@ fn wait_until_ready(socket: &OwnedFd, timeout: Duration) -> io::Result<Readiness
         match socket::receive(socket.as_fd(), &mut buffer) {
             Ok(received) => {
                 let reply = Reply::decode(buffer.get(..received.bytes).unwrap_or_default());
-                return Ok(if reply == Some(Reply::Ready) {
-                    Readiness::Ready
-                } else {
-                    Readiness::Ended
+                return Ok(match reply {
+                    Some(Reply::Ready { controllers }) => Readiness::Ready(controllers),
+                    Some(Reply::Failed { step, errno, .. }) => Readiness::Refused(Obstacle { step, errno }),
+                    _ => Readiness::Ended,
                 });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -9,7 +9,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 pub(crate) enum Resource {
     CoreBytes,
     FileBytes,
+    LockedBytes,
     OpenFiles,
+    /// Counted for a user, in each user namespace apart.
+    Processes,
 }
 
 impl Resource {
@@ -21,7 +24,9 @@ impl Resource {
         match self {
             Self::CoreBytes => libc::RLIMIT_CORE as u32,
             Self::FileBytes => libc::RLIMIT_FSIZE as u32,
+            Self::LockedBytes => libc::RLIMIT_MEMLOCK as u32,
             Self::OpenFiles => libc::RLIMIT_NOFILE as u32,
+            Self::Processes => libc::RLIMIT_NPROC as u32,
         }
     }
 }
@@ -77,8 +82,13 @@ pub(crate) fn no_new_privileges() -> io::Result<()> {
 ///
 /// A process without that right keeps its bounding set; [`no_new_privileges`] makes it meaningless.
 pub(crate) fn drop_capabilities() -> io::Result<()> {
-    /// `_LINUX_CAPABILITY_VERSION_3`
-    const VERSION: u32 = 0x2008_0522;
+    drop_bounding_set()?;
+    // Emptying the permitted and inheritable sets empties the ambient set with them.
+    keep_capabilities(0)
+}
+
+/// No program executed from now on can have a capability by its file, where this process may decide that.
+pub(crate) fn drop_bounding_set() -> io::Result<()> {
     /// Capability sets have 64 bits.
     const CAPABILITIES_MAX: libc::c_ulong = 64;
 
@@ -91,11 +101,53 @@ pub(crate) fn drop_capabilities() -> io::Result<()> {
             }
         }
     }
-    // Emptying the permitted and inheritable sets below empties the ambient set with them.
-    let header: [u32; 2] = [VERSION, 0]; // version, then the process: 0 is this one
-    let sets: [u32; 6] = [0; 6]; // effective, permitted, inheritable; low words, then high words
+    Ok(())
+}
+
+/// Keeps the rights to start processes of other users and to signal them, and no other.
+pub(crate) fn keep_rights_over_processes() -> io::Result<()> {
+    const KILL: u32 = 1 << 5;
+    const SETGID: u32 = 1 << 6;
+    const SETUID: u32 = 1 << 7;
+    /// To empty the bounding set.
+    const SETPCAP: u32 = 1 << 8;
+    keep_capabilities(KILL | SETGID | SETUID | SETPCAP)
+}
+
+/// `_LINUX_CAPABILITY_VERSION_3`
+const CAPABILITY_VERSION: u32 = 0x2008_0522;
+
+/// Of the first 32 capabilities those in `low` stay effective, the others go. None is inherited.
+fn keep_capabilities(low: u32) -> io::Result<()> {
+    let header: [u32; 2] = [CAPABILITY_VERSION, 0]; // version, then the process: 0 is this one
+    let sets: [u32; 6] = [low, low, 0, 0, 0, 0]; // effective, permitted, inheritable; low words, then high words
     // SAFETY: both have the layout of version 3: two ints, and twice three ints; the kernel only reads the sets.
     check_long(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) })?;
+    Ok(())
+}
+
+/// Makes every right effective that this process may have.
+pub(crate) fn use_capabilities() -> io::Result<()> {
+    let header: [u32; 2] = [CAPABILITY_VERSION, 0];
+    let mut sets = [0_u32; 6];
+    // SAFETY: both have the layout that `keep_capabilities` describes; the kernel writes the sets.
+    check_long(unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()) })?;
+    (sets[0], sets[3]) = (sets[1], sets[4]);
+    // SAFETY: as before; the kernel only reads the sets.
+    check_long(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) })?;
+    Ok(())
+}
+
+/// Puts this process and all its descendants under a filter of system calls, for good. Needs [`no_new_privileges`].
+pub(crate) fn filter_system_calls(program: &[libc::sock_filter]) -> io::Result<()> {
+    const SET_MODE_FILTER: libc::c_uint = 1;
+    let length = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let filter = libc::sock_fprog {
+        len: length,
+        filter: program.as_ptr().cast_mut(),
+    };
+    // SAFETY: pointer and length describe one borrowed slice, which the kernel only reads.
+    check_long(unsafe { libc::syscall(libc::SYS_seccomp, SET_MODE_FILTER, 0, &raw const filter) })?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use super::{check, check_long};
 use std::fs::File;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -47,10 +48,10 @@ pub(crate) fn replace_stream(stream: StandardStream, fd: BorrowedFd<'_>) -> io::
 }
 
 /// Gives `fd` another number, above `number`, if it has that one. Close-on-exec then.
-pub(crate) fn keep_off(fd: &mut OwnedFd, number: RawFd) -> io::Result<()> {
-    if fd.as_raw_fd() == number {
+pub(crate) fn keep_off(fd: &mut OwnedFd, numbers: RangeInclusive<RawFd>) -> io::Result<()> {
+    if numbers.contains(&fd.as_raw_fd()) {
         // SAFETY: takes plain numbers; the descriptor is borrowed, so open.
-        let copy = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number + 1) })?;
+        let copy = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, numbers.end() + 1) })?;
         // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
         *fd = unsafe { OwnedFd::from_raw_fd(copy) };
     }
@@ -118,6 +119,15 @@ pub(crate) fn interest(fd: BorrowedFd<'_>, events: libc::c_short) -> libc::pollf
     libc::pollfd {
         fd: fd.as_raw_fd(),
         events,
+        revents: 0,
+    }
+}
+
+/// An entry for [`poll`] that is never ready.
+pub(crate) fn nothing() -> libc::pollfd {
+    libc::pollfd {
+        fd: -1,
+        events: 0,
         revents: 0,
     }
 }

@@ -4,6 +4,7 @@ use super::{check, check_long};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
 
 /// A process id.
 pub(crate) type Pid = libc::pid_t;
@@ -24,6 +25,135 @@ pub(crate) unsafe fn fork() -> io::Result<Fork> {
         0 => Ok(Fork::Child),
         child => Ok(Fork::Parent { child }),
     }
+}
+
+/// Whose child a forked process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parent {
+    Caller,
+    /// The caller's parent's: it is told of the end as it would be of the caller's.
+    OfCaller,
+}
+
+/// `struct clone_args`.
+#[repr(C, align(8))]
+#[derive(Default)]
+struct CloneArguments {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// Forks a child that has namespaces of its own: of users (in which it has every right, and no user or group has a number
+/// until somebody gives it one), of mounts, processes (it is the first), interprocess communication and host names; and,
+/// with `control_group` (a directory of version 2), begins its life in there.
+///
+/// # Safety
+///
+/// As for [`fork`]. Nothing in the child may rely on the thread id that libc remembers.
+pub(crate) unsafe fn fork_apart(control_group: Option<BorrowedFd<'_>>, parent: Parent) -> io::Result<Fork> {
+    const INTO_CGROUP: u64 = 0x2_0000_0000;
+    let apart = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    let mut arguments = CloneArguments {
+        flags: u64::from(apart.unsigned_abs()),
+        exit_signal: u64::from(libc::SIGCHLD.unsigned_abs()),
+        ..CloneArguments::default()
+    };
+    if parent == Parent::OfCaller {
+        arguments.flags |= u64::from(libc::CLONE_PARENT.unsigned_abs());
+        // Then it is the caller's own, and may not be given.
+        arguments.exit_signal = 0;
+    }
+    if let Some(group) = control_group {
+        arguments.flags |= INTO_CGROUP;
+        arguments.cgroup = u64::from(group.as_raw_fd().unsigned_abs());
+    }
+    // SAFETY: the kernel reads the arguments, whose size is given. Without a stack and without shared memory this is a
+    // fork, which is sound by the contract above.
+    let child =
+        check_long(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArguments>()) })?;
+    match Pid::try_from(child).unwrap_or(-1) {
+        0 => Ok(Fork::Child),
+        child => Ok(Fork::Parent { child }),
+    }
+}
+
+/// The same; with `owner`, what the child uses up of the kernel's things that are counted for users (file watches, message
+/// queues, signals that wait, processes) counts for that user of this process's namespace and not for root. Where that
+/// cannot be had, it counts for root. A process that does not get its rights back ends.
+///
+/// # Safety
+///
+/// As for [`fork_apart`].
+pub(crate) unsafe fn fork_apart_for(
+    owner: Option<libc::uid_t>,
+    control_group: Option<BorrowedFd<'_>>,
+    parent: Parent,
+) -> io::Result<Fork> {
+    let acts = owner.is_some_and(|owner| act_as(owner).is_ok());
+    // Rights go with the user, and without them not every system lets a process have namespaces.
+    let has_rights = acts && super::confine::use_capabilities().is_ok();
+    if acts && !has_rights && act_as(0).is_err() {
+        exit_now(1);
+    }
+    // SAFETY: by the contract above.
+    let forked = unsafe { fork_apart(control_group, parent) };
+    if has_rights && !matches!(forked, Ok(Fork::Child)) && act_as(0).is_err() {
+        exit_now(1);
+    }
+    forked
+}
+
+/// Changes the effective user, and what goes with it.
+fn act_as(user: libc::uid_t) -> io::Result<()> {
+    const UNCHANGED: libc::uid_t = libc::uid_t::MAX;
+    // Not through libc, which would tell threads that there are none of.
+    // SAFETY: takes plain numbers.
+    check_long(unsafe { libc::syscall(libc::SYS_setresuid, UNCHANGED, user, UNCHANGED) })?;
+    Ok(())
+}
+
+/// Becomes this user and this group, for good if it loses the right to change them by that; and a member of no other
+/// group, where that is allowed.
+pub(crate) fn become_user(user: libc::uid_t, group: libc::gid_t) -> io::Result<()> {
+    // Where the system forbids this (a user namespace with one group), nobody could have been given more groups either.
+    // Not through libc, which would tell threads that there are none of.
+    // SAFETY: no groups are read.
+    let _ = unsafe { libc::syscall(libc::SYS_setgroups, 0, ptr::null::<libc::gid_t>()) };
+    // SAFETY: takes plain numbers.
+    check_long(unsafe { libc::syscall(libc::SYS_setresgid, group, group, group) })?;
+    // SAFETY: takes plain numbers.
+    check_long(unsafe { libc::syscall(libc::SYS_setresuid, user, user, user) })?;
+    Ok(())
+}
+
+/// Processes of the same user can neither trace this one nor look into its memory or files.
+pub(crate) fn hide_from_own_user() -> io::Result<()> {
+    // SAFETY: this option takes one number.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) })?;
+    Ok(())
+}
+
+/// Signals every process that this one sees and may signal, itself and the first one of the namespace left out.
+pub(crate) fn signal_all_others(signal: i32) {
+    // An error means that there is nobody.
+    // SAFETY: takes plain numbers.
+    let _ = unsafe { libc::kill(-1, signal) };
+}
+
+/// Gives an open file to another user and group.
+pub(crate) fn give_to(file: BorrowedFd<'_>, user: libc::uid_t, group: libc::gid_t) -> io::Result<()> {
+    // SAFETY: takes plain numbers; the descriptor is borrowed, so open.
+    check(unsafe { libc::fchown(file.as_raw_fd(), user, group) })?;
+    Ok(())
 }
 
 /// Ends the process at once: no destructors, no exit handlers.
@@ -68,6 +198,14 @@ pub(crate) fn reap() -> Reaped {
     }
 }
 
+/// Waits until this child has ended, and collects it.
+pub(crate) fn wait_for(child: Pid) -> io::Result<i32> {
+    let mut status = 0;
+    // SAFETY: the kernel writes one int to `status`.
+    check(unsafe { libc::waitpid(child, &raw mut status, 0) })?;
+    Ok(status)
+}
+
 /// A handle that means this process even after its id has been given to another one. Needs Linux 5.3.
 pub(crate) fn open_process(pid: Pid) -> io::Result<OwnedFd> {
     // SAFETY: takes plain numbers.
@@ -96,6 +234,13 @@ pub(crate) fn kill_process(process: BorrowedFd<'_>) -> io::Result<()> {
 pub(crate) fn signal_group(leader: Pid, signal: i32) -> io::Result<()> {
     // SAFETY: takes plain numbers.
     check(unsafe { libc::kill(-leader, signal) })?;
+    Ok(())
+}
+
+/// Sends `signal` to an unreaped child of this process.
+pub(crate) fn signal_process(child: Pid, signal: i32) -> io::Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::kill(child, signal) })?;
     Ok(())
 }
 

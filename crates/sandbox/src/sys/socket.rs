@@ -5,10 +5,13 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// How many descriptors one message may carry.
-pub(crate) const FDS_MAX: usize = 4;
+pub(crate) const FDS_MAX: usize = 22;
 
-/// Room for the control data of `FDS_MAX` descriptors, as words so that it is aligned like a `cmsghdr`.
-type Control = [u64; 8];
+/// Words that hold the control data of `FDS_MAX` descriptors: a header of at most three, and half a word for each.
+const CONTROL_WORDS: usize = 3 + FDS_MAX / 2;
+
+/// That room, as words so that it is aligned like a `cmsghdr`.
+type Control = [u64; CONTROL_WORDS];
 
 /// Two connected sockets that keep message boundaries, both close-on-exec.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -58,7 +61,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>],
         iov_base: bytes.as_ptr().cast_mut().cast(),
         iov_len: bytes.len(),
     };
-    let mut control: Control = [0; 8];
+    let mut control: Control = [0; CONTROL_WORDS];
     // SAFETY: a msghdr of zeros (null pointers, zero lengths) is a valid value.
     let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
     header.msg_iov = &raw mut part;
@@ -111,7 +114,7 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<R
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
     };
-    let mut control: Control = [0; 8];
+    let mut control: Control = [0; CONTROL_WORDS];
     // SAFETY: a msghdr of zeros (null pointers, zero lengths) is a valid value.
     let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
     header.msg_iov = &raw mut part;

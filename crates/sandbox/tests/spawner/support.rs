@@ -1,11 +1,14 @@
 //! Starting processes, looking at `/proc`, and waiting until something is so.
 
-use sandbox::{ExitStatus, Limits, Options, Process, Spawner, Spec};
+use sandbox::{
+    Enclosure, ExitStatus, Interior, Limits, Mount, Options, Process, Reach, Spawner, SpawnerError, Spec, Tier,
+};
 use std::ffi::OsString;
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -13,10 +16,55 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::time::{interval, timeout};
 
 /// Far more than anything here needs on a busy machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn start() -> Spawner {
     Spawner::start(Options::default()).expect("a spawner")
+}
+
+/// A spawner of the `namespace` tier; `None` where this host does not allow one.
+pub(crate) fn start_apart() -> Option<Spawner> {
+    let options = Options {
+        tier: Tier::Namespace,
+        ..Options::default()
+    };
+    match Spawner::start(options) {
+        Ok(spawner) => Some(spawner),
+        Err(SpawnerError::Tier(obstacle)) => {
+            println!("not tried, because this host has no namespace tier: {obstacle}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The size of `/tmp` in [`apart`].
+pub(crate) const SCRATCH_BYTES: u64 = 8 << 20;
+
+/// An enclosure with a scratch of [`SCRATCH_BYTES`].
+pub(crate) async fn enclosure(spawner: &Spawner, mounts: Vec<Mount>) -> Enclosure {
+    let scratch = spawner.scratch(SCRATCH_BYTES);
+    let interior = Interior {
+        mounts,
+        scratch,
+        memory_bytes: None,
+        reach: Reach::Nothing,
+    };
+    spawner.enclosure(&interior).await.expect("an enclosure")
+}
+
+/// A script in an enclosure.
+pub(crate) fn within(enclosure: &Enclosure, script: &str) -> Spec {
+    Spec {
+        temporary_directory: Some("/tmp".into()),
+        enclosure: Some(enclosure.clone()),
+        ..shell(script)
+    }
+}
+
+/// A script in an enclosure of its own.
+pub(crate) async fn apart(spawner: &Spawner, script: &str) -> Spec {
+    within(&enclosure(spawner, Vec::new()).await, script)
 }
 
 pub(crate) fn spec<const N: usize>(program: &str, args: [&str; N]) -> Spec {
@@ -27,8 +75,11 @@ pub(crate) fn spec<const N: usize>(program: &str, args: [&str; N]) -> Spec {
         working_directory: "/".into(),
         temporary_directory: None,
         temporary_mount: false,
+        layers_directory: None,
         log_pipe: false,
+        assignment_pipe: false,
         limits: Limits::default(),
+        enclosure: None,
     }
 }
 
@@ -119,6 +170,13 @@ pub(crate) fn children_of(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The children of a spawner but for the one that stays in the host's network for an ordinary user.
+pub(crate) fn inits_of(spawner: u32) -> Vec<u32> {
+    let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let children = children_of(spawner).into_iter();
+    children.filter(|&pid| name(pid) != "albacore-net\n").collect()
+}
+
 /// The numbers of a process's open descriptors.
 pub(crate) fn fds_of(process: &str) -> Vec<u32> {
     let entries = fs::read_dir(format!("/proc/{process}/fd"))
@@ -164,4 +222,34 @@ impl Drop for Directory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+pub(crate) fn is_root() -> bool {
+    // SAFETY: cannot fail and touches no memory.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Runs the tests whose names contain one of `filters` once more as the user `nobody`, if this is root.
+pub(crate) async fn as_an_ordinary_user(filters: &[&str]) {
+    /// User and group, by tradition.
+    const NOBODY: u32 = 65534;
+    if !is_root() {
+        return;
+    }
+    let mut command = Command::new("/proc/self/exe");
+    command.args(filters).stdin(Stdio::null()).uid(NOBODY).gid(NOBODY);
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .expect("an end");
+    let output = match output {
+        // In a user namespace, where this user has no number, nobody can become it.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => return,
+        output => output.expect("this program"),
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && !text.contains(" 0 passed"),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

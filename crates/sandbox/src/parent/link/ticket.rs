@@ -59,6 +59,10 @@ impl Ticket {
         }
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        self.exit.borrow().is_some()
+    }
+
     pub(crate) fn kill(&self) {
         self.send_once(|entry| &mut entry.kill_sent, Request::Kill(self.id));
     }

@@ -1,61 +1,44 @@
 //! The limits and counters of one function, and the host's, over all cores. Nothing here knows environments or events.
 
+use crate::kept::KeptCounts;
+use crate::limits::Limits;
+use crate::scaling::Scaling;
 use model::FunctionArn;
 use model::lambda::function::Function;
 use model::observed::FunctionReport;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-/// One function's account. Every scheduler, environment and invocation of the function holds it.
+/// How many invocations may run at once: of a function, all its versions together; of all functions of a region that have
+/// nothing reserved; or of a version, in what is kept ready of it.
 #[derive(Debug)]
-pub(crate) struct Account {
-    function: FunctionArn,
+pub(crate) struct Concurrency {
     /// Invocations that may still begin.
     slots: Semaphore,
     /// How many there are altogether.
     slots_max: Mutex<usize>,
     /// Slots that a lowered limit still has to take away, from the invocations that hold them.
     debt: AtomicUsize,
-    queued: AtomicUsize,
-    /// The cores that have an idle environment with a process, each a bit.
-    idle_cores: AtomicU64,
-    /// For which code and configuration an environment was started ahead of its first invocation.
-    prepared: Mutex<Option<Arc<Function>>>,
-    phases: [AtomicU32; 3],
-    pub(crate) invocations: AtomicU64,
-    pub(crate) errors: AtomicU64,
-    pub(crate) throttles: AtomicU64,
+    /// How fast the function may get environments; of functions only.
+    scaling: Scaling,
 }
 
-/// What an environment is doing, for the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Starting,
-    Idle,
-    Busy,
-}
-
-impl Account {
-    pub(crate) fn new(function: FunctionArn) -> Self {
+impl Concurrency {
+    /// None yet.
+    pub(crate) fn new() -> Self {
         Self {
-            function,
             slots: Semaphore::new(0),
             slots_max: Mutex::new(0),
             debt: AtomicUsize::new(0),
-            queued: AtomicUsize::new(0),
-            idle_cores: AtomicU64::new(0),
-            prepared: Mutex::default(),
-            phases: Default::default(),
-            invocations: AtomicU64::new(0),
-            errors: AtomicU64::new(0),
-            throttles: AtomicU64::new(0),
+            scaling: Scaling::default(),
         }
     }
 
-    /// Sets how many invocations may run at once. Those that run already are not touched.
-    pub(crate) fn set_concurrency(&self, concurrency: u32) {
+    /// Sets how many may run at once. Those that run already are not touched.
+    pub(crate) fn set(&self, concurrency: u32) {
         let wanted = usize::try_from(concurrency)
             .unwrap_or(usize::MAX)
             .min(Semaphore::MAX_PERMITS);
@@ -71,23 +54,20 @@ impl Account {
         *slots_max = wanted;
     }
 
-    /// Reserved concurrency 0 switches a function off: waiting would be for nothing.
-    pub(crate) fn is_switched_off(&self) -> bool {
+    fn is_nothing(&self) -> bool {
         *self.slots_max.lock().unwrap_or_else(PoisonError::into_inner) == 0
     }
 
     /// A slot, if one is free and nobody waits for it.
-    pub(crate) fn try_slot(self: &Arc<Self>) -> Option<Slot> {
+    fn try_slot(self: &Arc<Self>) -> Option<Slot> {
         self.slots.try_acquire().ok()?.forget();
         Some(Slot(Arc::clone(self)))
     }
 
-    /// A slot, first come first served over all cores. The caller sets a deadline.
-    ///
     /// # Cancel safety
     ///
     /// Dropping the future loses the place in the queue and nothing else.
-    pub(crate) async fn slot(self: &Arc<Self>) -> Slot {
+    async fn slot(self: &Arc<Self>) -> Slot {
         match self.slots.acquire().await {
             Ok(permit) => {
                 permit.forget();
@@ -96,6 +76,110 @@ impl Account {
             // The semaphore is never closed.
             Err(_) => std::future::pending().await,
         }
+    }
+}
+
+/// The account of a function or of a version of it. Every scheduler, environment and invocation of it holds it.
+#[derive(Debug)]
+pub(crate) struct Account {
+    function: FunctionArn,
+    /// What is reserved for the function, if something is.
+    reserved: Arc<Concurrency>,
+    is_reserved: AtomicBool,
+    /// What it shares with all others of its region otherwise.
+    unreserved: Arc<Concurrency>,
+    /// What is kept ready of this version.
+    provisioned: Arc<Concurrency>,
+    has_provisioned: AtomicBool,
+    queued: AtomicUsize,
+    /// The cores that have an idle environment with a process, each a bit.
+    idle_cores: AtomicU64,
+    /// For which code and configuration an environment was started ahead of its first invocation.
+    prepared: Mutex<Option<Arc<Function>>>,
+    phases: [AtomicU32; 3],
+    /// Those that are kept ready.
+    pub(crate) kept: KeptCounts,
+    pub(crate) invocations: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    pub(crate) throttles: AtomicU64,
+}
+
+/// What an environment is doing, for the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Starting,
+    Idle,
+    Busy,
+}
+
+impl Account {
+    pub(crate) fn new(function: FunctionArn, reserved: Arc<Concurrency>, unreserved: Arc<Concurrency>) -> Self {
+        Self {
+            function,
+            reserved,
+            is_reserved: AtomicBool::new(false),
+            unreserved,
+            provisioned: Arc::new(Concurrency::new()),
+            has_provisioned: AtomicBool::new(false),
+            queued: AtomicUsize::new(0),
+            idle_cores: AtomicU64::new(0),
+            prepared: Mutex::default(),
+            phases: Default::default(),
+            kept: KeptCounts::default(),
+            invocations: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            throttles: AtomicU64::new(0),
+        }
+    }
+
+    /// What the state says now.
+    pub(crate) fn follow(&self, limits: &Limits) {
+        let reserved = limits.reserved(&self.function);
+        self.reserved.set(reserved.unwrap_or(0));
+        self.is_reserved.store(reserved.is_some(), Relaxed);
+        self.unreserved.set(limits.unreserved(&self.function));
+        let provisioned = limits.provisioned(&self.function);
+        self.provisioned.set(provisioned);
+        self.has_provisioned.store(provisioned > 0, Relaxed);
+    }
+
+    fn on_demand(&self) -> &Arc<Concurrency> {
+        match self.is_reserved.load(Relaxed) {
+            true => &self.reserved,
+            false => &self.unreserved,
+        }
+    }
+
+    /// Is nothing reserved but what is provisioned, or nothing at all? Waiting would be for nothing.
+    pub(crate) fn is_switched_off(&self) -> bool {
+        self.on_demand().is_nothing() && !self.has_provisioned.load(Relaxed)
+    }
+
+    /// A slot, if one is free and nobody waits for it: first among those that are kept ready. Source: Lambda 4.7.
+    pub(crate) fn try_slot(self: &Arc<Self>) -> Option<Slot> {
+        let provisioned = match self.has_provisioned.load(Relaxed) {
+            true => self.provisioned.try_slot(),
+            false => None,
+        };
+        provisioned.or_else(|| self.on_demand().try_slot())
+    }
+
+    /// A slot, first come first served over all cores. The caller sets a deadline.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the place in the queue and nothing else.
+    pub(crate) async fn slot(self: &Arc<Self>) -> Slot {
+        tokio::select! {
+            biased;
+            slot = self.provisioned.slot() => slot,
+            slot = self.on_demand().slot() => slot,
+        }
+    }
+
+    /// May the function have one more environment, by how fast it got the last ones? If so, it counts.
+    pub(crate) fn may_scale(&self, now: Instant) -> bool {
+        self.reserved.scaling.may_add(now)
     }
 
     /// A place in the queue of at most `queue_max`.
@@ -156,7 +240,7 @@ fn take(counter: &AtomicUsize, wanted: usize) -> usize {
 
 /// The right to run one invocation. Given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Slot(Arc<Account>);
+pub(crate) struct Slot(Arc<Concurrency>);
 
 impl Drop for Slot {
     fn drop(&mut self) {
@@ -220,7 +304,7 @@ impl Drop for Counted {
 
 #[cfg(test)]
 mod tests {
-    use super::{Account, Counted, Phase};
+    use super::{Account, Concurrency, Counted, Phase};
     use model::{AccountId, FunctionArn, Region, Scope};
     use std::sync::Arc;
 
@@ -229,8 +313,9 @@ mod tests {
             region: Region::try_from("eu-west-1").unwrap(),
             account: AccountId::try_from("111122223333").unwrap(),
         };
-        let account = Account::new(FunctionArn::new(&scope, "f"));
-        account.set_concurrency(concurrency);
+        let (reserved, unreserved) = (Arc::new(Concurrency::new()), Arc::new(Concurrency::new()));
+        let account = Account::new(FunctionArn::new(&scope, "f"), reserved, unreserved);
+        account.unreserved.set(concurrency);
         Arc::new(account)
     }
 
@@ -249,7 +334,7 @@ mod tests {
     fn a_changed_limit_holds_as_soon_as_running_invocations_end() {
         let account = account(3);
         let mut running: Vec<_> = (0..3).map(|_| account.try_slot().unwrap()).collect();
-        account.set_concurrency(1);
+        account.unreserved.set(1);
         running.pop();
         assert!(account.try_slot().is_none(), "two of one still run");
         running.pop();
@@ -257,13 +342,13 @@ mod tests {
         running.pop();
         running.push(account.try_slot().unwrap());
         assert!(account.try_slot().is_none());
-        account.set_concurrency(2);
+        account.unreserved.set(2);
         running.push(account.try_slot().unwrap());
         assert!(account.try_slot().is_none());
         // Lowered and raised again while all run: the debt is forgiven, not paid twice.
-        account.set_concurrency(0);
+        account.unreserved.set(0);
         assert!(account.is_switched_off());
-        account.set_concurrency(2);
+        account.unreserved.set(2);
         running.clear();
         let again: Vec<_> = (0..2).map(|_| account.try_slot().unwrap()).collect();
         assert!(account.try_slot().is_none());

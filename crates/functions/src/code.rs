@@ -3,13 +3,15 @@
 //! A package is unpacked once, into a folder that is named after the SHA-256 of the zip file, and shared by all
 //! environments. What is in it and how it gets there is decided in [`unpack`].
 
+mod layers;
 mod links;
 mod shelf;
 #[cfg(test)]
 mod tests;
 mod unpack;
 
-use model::lambda::function::{Code, CodeLocation};
+use layers::Layer;
+use model::lambda::function::{Code, CodeLocation, Function, Layers};
 use shelf::Shelf;
 use std::collections::HashMap;
 use std::io;
@@ -26,8 +28,12 @@ const REMEMBERED_MAX: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Codes {
     shelf: Arc<Shelf>,
+    /// Where the packages of the AWS API lie.
+    packages: PathBuf,
     /// What became of the zip files that were asked for, by their paths.
     slots: Mutex<HashMap<PathBuf, Arc<Slot>>>,
+    /// What became of layers together with the code they were wanted for, by what they are.
+    merged: Mutex<HashMap<Vec<String>, Arc<OnceCell<Outcome>>>>,
     permits: Semaphore,
 }
 
@@ -36,8 +42,11 @@ pub(crate) struct Codes {
 struct Slot {
     revision: Arc<str>,
     /// The folder, or what is wrong with the package, which a second look would not change.
-    outcome: OnceCell<Result<PathBuf, String>>,
+    outcome: OnceCell<Outcome>,
 }
+
+/// A folder, or what is wrong with the package.
+type Outcome = Result<PathBuf, String>;
 
 /// Code that can be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +76,9 @@ impl Codes {
         shelf.clear_out();
         Self {
             shelf: Arc::new(shelf),
+            packages: data_dir.join(store::packages::FOLDER),
             slots: Mutex::default(),
+            merged: Mutex::default(),
             permits: Semaphore::new(UNPACKED_AT_ONCE_MAX),
         }
     }
@@ -82,7 +93,86 @@ impl Codes {
             CodeLocation::Folder(path) => Ok(ReadyCode::Folder(path.clone())),
             CodeLocation::Executable(path) => Ok(ReadyCode::Executable(path.clone())),
             CodeLocation::Zip(path) => self.unpacked(path, &code.revision).await.map(ReadyCode::Folder),
+            CodeLocation::Package(digest) => {
+                let path = store::packages::path_in(&self.packages, digest);
+                self.unpacked(&path, &code.revision).await.map(ReadyCode::Folder)
+            }
         }
+    }
+
+    /// Finds the layers of a function whose code is ready: the folder that is `/opt` on Lambda. `None` if it has none.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Codes::ready`].
+    pub(crate) async fn ready_layers(
+        &self,
+        function: &Function,
+        code: &ReadyCode,
+    ) -> Result<Option<PathBuf>, CodeError> {
+        self.laid(&function.code, &function.configuration.layers, code).await
+    }
+
+    /// Unpacks what a function of this code and these layers runs, and finds out whether it may be that large.
+    pub(crate) async fn prepare(&self, code: &Code, layers: &Layers) -> Result<(), CodeError> {
+        let ready = self.ready(code).await?;
+        self.laid(code, layers, &ready).await.map(drop)
+    }
+
+    async fn laid(&self, of: &Code, layers: &Layers, code: &ReadyCode) -> Result<Option<PathBuf>, CodeError> {
+        if layers.is_empty() {
+            return Ok(None);
+        }
+        let mut ready = Vec::new();
+        for layer in layers.in_order() {
+            ready.push(self.ready_layer(layer).await?);
+        }
+        let identities = ready.iter().map(|layer| layer.identity.clone());
+        let key: Vec<String> = std::iter::once(identity(of)).chain(identities).collect();
+        let slot = self.merged_slot(&key);
+        if let Some(Ok(folder)) = slot.get()
+            && self.is_there(folder).await?
+        {
+            return Ok(Some(folder.clone()));
+        }
+        let (shelf, code) = (Arc::clone(&self.shelf), code.clone());
+        let merge = move || layers::check_size(&code, &ready).and_then(|()| layers::merged(&shelf, &ready));
+        let outcome = match slot.get() {
+            // Somebody has removed it while we ran: it is made again, at the same place.
+            Some(Ok(_)) => unless_io(blocking(merge).await?)?,
+            _ => {
+                let merge = || async { unless_io(blocking(merge).await?) };
+                slot.get_or_try_init(merge).await?.clone()
+            }
+        };
+        outcome.map(Some).map_err(CodeError::Package)
+    }
+
+    async fn ready_layer(&self, layer: &Code) -> Result<Layer, CodeError> {
+        Ok(match self.ready(layer).await? {
+            ReadyCode::Folder(folder) => Layer {
+                // A package is named after what is in it.
+                identity: match layer.location {
+                    CodeLocation::Zip(_) | CodeLocation::Package(_) => folder.to_string_lossy().into_owned(),
+                    CodeLocation::Folder(_) | CodeLocation::Executable(_) => identity(layer),
+                },
+                is_ours: matches!(layer.location, CodeLocation::Zip(_) | CodeLocation::Package(_)),
+                folder,
+            },
+            // `Layers` holds none.
+            ReadyCode::Executable(file) => {
+                let message = format!("the layer {} is neither a folder nor a zip file", file.display());
+                return Err(CodeError::Package(message));
+            }
+        })
+    }
+
+    fn merged_slot(&self, key: &[String]) -> Arc<OnceCell<Outcome>> {
+        let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        if merged.len() >= REMEMBERED_MAX && !merged.contains_key(key) {
+            merged.clear();
+        }
+        Arc::clone(merged.entry(key.to_vec()).or_default())
     }
 
     async fn unpacked(&self, zip: &Path, revision: &Arc<str>) -> Result<PathBuf, CodeError> {
@@ -105,11 +195,7 @@ impl Codes {
         let unpack = || async {
             let _permit = self.permits.acquire().await.map_err(io::Error::other)?;
             let (shelf, zip) = (Arc::clone(&self.shelf), zip.to_owned());
-            match blocking(move || shelf.unpacked(&zip)).await? {
-                Ok(folder) => Ok(Ok(folder)),
-                Err(CodeError::Package(message)) => Ok(Err(message)),
-                Err(CodeError::Io(error)) => Err(error),
-            }
+            unless_io(blocking(move || shelf.unpacked(&zip)).await?)
         };
         let outcome = slot.outcome.get_or_try_init(unpack).await?;
         outcome.clone().map_err(CodeError::Package)
@@ -143,6 +229,25 @@ impl Codes {
         if slots.get(zip).is_some_and(|it| Arc::ptr_eq(it, slot)) {
             slots.remove(zip);
         }
+    }
+}
+
+/// Where code lies and in which version, as a text.
+fn identity(code: &Code) -> String {
+    match &code.location {
+        CodeLocation::Folder(path) | CodeLocation::Executable(path) | CodeLocation::Zip(path) => {
+            format!("{} {}", code.revision, path.display())
+        }
+        CodeLocation::Package(digest) => digest.to_string(),
+    }
+}
+
+/// What is wrong with a package stays wrong; what is wrong with the disk may not.
+fn unless_io(outcome: Result<PathBuf, CodeError>) -> io::Result<Outcome> {
+    match outcome {
+        Ok(folder) => Ok(Ok(folder)),
+        Err(CodeError::Package(message)) => Ok(Err(message)),
+        Err(CodeError::Io(error)) => Err(error),
     }
 }
 

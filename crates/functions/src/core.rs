@@ -1,34 +1,50 @@
 //! The two handles: [`Functions`] for all cores, [`CoreFunctions`] for one.
 
 use crate::account::Account;
+use crate::code::CodeError;
 use crate::exchange::{Membership, Message, Nowhere};
 use crate::host::Host;
-use crate::interpreters::RuntimeNotice;
+use crate::limits::Limits;
 use crate::log::Scratch;
+use crate::metrics::{Called, MetricEvent, Readings};
+use crate::parking::ParkingReport;
 use crate::pending::{Pending, Reply, not_run};
 use crate::request_id::RequestIds;
 use crate::runtime_api::is_field_value;
 use crate::scheduler::Scheduler;
 use crate::{EVENT_BYTES_MAX, LogSink, Options};
-use invoke::{Invocation, InvokeOutcome, InvokeRefusal, Invoked, Invoker, LocalBoxFuture};
-use model::lambda::function::{Function, FunctionConfiguration};
+use invoke::{Doorkeeper, Invocation, InvokeOutcome, InvokeRefusal, Invoked, Invoker, LocalBoxFuture, Streaming};
+use model::lambda::function::{AwsApi, Code, Function, FunctionConfiguration, Layers};
+use model::lambda::provisioning::KeptReport;
 use model::observed::FunctionReport;
-use model::{FunctionArn, State};
+use model::{FunctionArn, Part, State};
+use observe::Exposition;
 use sandbox::Spawner;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// See [`Functions::busy`].
+#[must_use = "it ends when it is dropped"]
+pub struct Busy(Arc<Host>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.send_replace(false);
+    }
+}
+
 /// What the cores share: the spawner, the limits, and the counters of every function. Clones mean the same.
 #[derive(Clone)]
 pub struct Functions {
-    host: Arc<Host>,
+    pub(crate) host: Arc<Host>,
 }
 
 impl Functions {
@@ -36,6 +52,19 @@ impl Functions {
     pub fn new(spawner: Spawner, options: Options, log: Arc<dyn LogSink>) -> Self {
         let host = Host::new(spawner, options, log);
         Self { host: Arc::new(host) }
+    }
+
+    /// While this is held nothing is made ahead of being needed: a start that others wait for has the processors for itself.
+    pub fn busy(&self) -> Busy {
+        self.host.busy.send_replace(true);
+        Busy(Arc::clone(&self.host))
+    }
+
+    /// Who answers the calls that functions make to the platform. Once; environments that were started before have no way to
+    /// it.
+    pub fn lead_out(&self, doorkeeper: Arc<dyn Doorkeeper>) {
+        // A second one has no effect.
+        let _ = self.host.doorkeeper.set(doorkeeper);
     }
 
     /// The functions of one traffic core. Must be called inside of a `LocalSet` (or a local runtime) on that core.
@@ -47,6 +76,7 @@ impl Functions {
             host: Arc::clone(&self.host),
             membership,
             scratch: Rc::default(),
+            followed: RefCell::new(Arc::clone(&state.borrow())),
             state: RefCell::new(state.clone()),
             schedulers: RefCell::default(),
             request_ids: RequestIds::new(),
@@ -65,38 +95,107 @@ impl Functions {
     /// Dropping the future never stops the invocation.
     pub async fn invoke(&self, invocation: Invocation) -> Invoked {
         let (reply, invoked) = oneshot::channel();
-        let idle_cores = self
-            .host
-            .known_account(&invocation.function)
-            .map_or(0, |it| it.idle_cores());
-        match self.host.exchange.begin(invocation, Reply::Invoked(reply), idle_cores) {
-            Ok(()) => {}
-            Err((reply, Nowhere::NoCore)) => reply.refuse(InvokeRefusal::ServiceFailure),
-            Err((reply, Nowhere::Full)) => reply.refuse(InvokeRefusal::Throttled),
-        }
+        self.begin(invocation, Reply::Invoked(reply));
         // The reply is dropped unanswered only when the core's tasks are torn down.
         invoked.await.unwrap_or(not_run(InvokeRefusal::ServiceFailure))
     }
 
-    /// What there is to say about the runtimes of the functions in `state`, in their order. Looks for interpreters if a
-    /// function needs one and that was not done yet, which takes some milliseconds for each of them.
-    pub async fn runtime_notices(&self, state: &State) -> Vec<RuntimeNotice> {
-        let mut notices = Vec::new();
-        for function in state.functions().filter(|it| it.configuration.runtime.is_managed()) {
-            let interpreters = self.host.interpreters(function.configuration.runtime).await;
-            notices.extend(interpreters.notice(
-                &function.name,
-                function.configuration.runtime,
-                self.host.options.strict_runtimes,
-            ));
+    /// The same of an invocation whose answer is wanted piece by piece. Ready when the answer begins.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future or the stream never stops the invocation.
+    pub async fn invoke_streaming(&self, invocation: Invocation) -> Streaming {
+        let (reply, streaming) = oneshot::channel();
+        self.begin(invocation, Reply::Streaming(reply));
+        streaming
+            .await
+            .unwrap_or(Streaming::Refused(InvokeRefusal::ServiceFailure))
+    }
+
+    /// Gives an invocation to whichever core serves it best.
+    fn begin(&self, invocation: Invocation, reply: Reply) {
+        let idle_cores = self
+            .host
+            .known_account(invocation.runs())
+            .map_or(0, |it| it.idle_cores());
+        match self.host.exchange.begin(invocation, reply, idle_cores) {
+            Ok(()) => {}
+            Err((reply, Nowhere::NoCore)) => reply.refuse(InvokeRefusal::ServiceFailure),
+            Err((reply, Nowhere::Full)) => reply.refuse(InvokeRefusal::Throttled),
         }
-        notices
+    }
+
+    /// Counts something that no environment sees. `function` is qualified if it was called so.
+    pub fn count(&self, function: &FunctionArn, event: MetricEvent) {
+        self.host.metrics.count(function, event);
+    }
+
+    /// What was counted so far, and the most since the last call: for one caller, once a minute.
+    pub fn readings(&self, state: &State) -> Readings {
+        self.host.metrics.take(state, Instant::now())
+    }
+
+    /// Writes what was counted so far.
+    pub fn expose(&self, out: &mut Exposition) {
+        self.host.metrics.expose(out);
+    }
+
+    /// From now on so many environments of a function are kept ready, whether it is invoked or not, as far as this host has
+    /// room; 0 ends that. Beside what the state says is to be ready, which needs no call. Does not wait.
+    pub fn keep_ready(&self, function: &FunctionArn, environments: u32) {
+        self.host.kept.send_modify(|kept| {
+            let kept = Arc::make_mut(kept);
+            match environments {
+                0 => kept.remove(function),
+                more => kept.insert(function.clone(), more),
+            };
+        });
+    }
+
+    /// How far those of a function are that are kept ready.
+    pub fn kept_ready(&self, function: &FunctionArn) -> KeptReport {
+        match self.host.known_account(function) {
+            Some(account) => account.kept.report(),
+            None => KeptReport::default(),
+        }
+    }
+
+    /// How many interpreters wait for functions.
+    pub fn parking(&self) -> ParkingReport {
+        self.host.parking.report()
+    }
+
+    /// Unpacks what a function of this code and these layers runs, before anybody invokes it.
+    ///
+    /// # Errors
+    /// What is wrong with a package, in Lambda's words where it has some; or what the disk says.
+    pub async fn prepare(&self, code: &Code, layers: &Layers) -> Result<(), Unprepared> {
+        self.host
+            .codes
+            .prepare(code, layers)
+            .await
+            .map_err(|error| match error {
+                CodeError::Package(message) => Unprepared::Package(message),
+                CodeError::Io(error) => Unprepared::Io(error),
+            })
     }
 
     /// How the functions are doing that were invoked so far, in no promised order.
     pub fn reports(&self) -> Vec<FunctionReport> {
         self.host.reports()
     }
+}
+
+/// Why code cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum Unprepared {
+    /// A package is at fault; the text says how.
+    #[error("{0}")]
+    Package(String),
+    /// The platform is at fault.
+    #[error("the code cannot be unpacked")]
+    Io(#[source] std::io::Error),
 }
 
 /// The functions of one traffic core. Stays on its core; clones mean the same.
@@ -112,6 +211,8 @@ pub(crate) struct Core {
     /// Buffers of the environments' logs.
     pub(crate) scratch: Rc<Scratch>,
     state: RefCell<watch::Receiver<Arc<State>>>,
+    /// The one that the schedulers are as.
+    followed: RefCell<Arc<State>>,
     /// For every function that was invoked on this core.
     schedulers: RefCell<HashMap<FunctionArn, Rc<Scheduler>>>,
     pub(crate) request_ids: RequestIds,
@@ -135,6 +236,22 @@ impl Invoker for CoreFunctions {
 }
 
 impl CoreFunctions {
+    /// Runs one invocation whose answer is wanted piece by piece. It begins with the call; the future is ready when the
+    /// answer begins.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future or the stream never stops the invocation.
+    pub fn invoke_streaming(&self, invocation: Invocation) -> LocalBoxFuture<Streaming> {
+        let (reply, streaming) = oneshot::channel();
+        self.core.begin(invocation, Reply::Streaming(reply));
+        Box::pin(async {
+            streaming
+                .await
+                .unwrap_or(Streaming::Refused(InvokeRefusal::ServiceFailure))
+        })
+    }
+
     /// Refuses new and running invocations with `ServiceFailure`, kills every environment and waits until nothing of
     /// them is left. Takes as long as the kernel needs to end the processes, at most some seconds.
     ///
@@ -150,12 +267,15 @@ impl CoreFunctions {
         }
         core.tasks.close();
         core.tasks.wait().await;
+        // Those that another core still needs it makes anew.
+        core.host.parking.end_all().await;
     }
 }
 
 impl Core {
-    fn begin(self: &Rc<Self>, invocation: Invocation, reply: Reply) {
-        let refusal = match self.scheduler(&invocation.function) {
+    fn begin(self: &Rc<Self>, mut invocation: Invocation, reply: Reply) {
+        self.choose_version(&mut invocation);
+        let refusal = match self.scheduler(invocation.runs()) {
             _ if self.stop.is_cancelled() => InvokeRefusal::ServiceFailure,
             None => InvokeRefusal::NotFound,
             Some(_) if invocation.payload.len() > EVENT_BYTES_MAX => InvokeRefusal::RequestTooLarge,
@@ -168,14 +288,15 @@ impl Core {
                         slot,
                     });
                 }
-                None => return self.wait_for_slot(&scheduler.account, invocation, reply),
+                None => return self.wait_for_slot(&scheduler, invocation, reply),
             },
         };
         reply.refuse(refusal);
     }
 
     /// The function's concurrency is used up.
-    fn wait_for_slot(self: &Rc<Self>, account: &Arc<Account>, invocation: Invocation, reply: Reply) {
+    fn wait_for_slot(self: &Rc<Self>, scheduler: &Scheduler, invocation: Invocation, reply: Reply) {
+        let (account, metering) = (&scheduler.account, Rc::clone(&scheduler.metering));
         let queue_max = if account.is_switched_off() {
             0
         } else {
@@ -183,6 +304,7 @@ impl Core {
         };
         let Some(queued) = account.queue(queue_max) else {
             account.throttles.fetch_add(1, Relaxed);
+            metering.throttled(Called::by(&invocation.function));
             return reply.refuse(InvokeRefusal::Throttled);
         };
         let (core, account) = (Rc::clone(self), Arc::clone(account));
@@ -197,7 +319,7 @@ impl Core {
             drop(queued);
             let refusal = match slot {
                 // The function may have changed while this waited.
-                Ok(slot) => match core.scheduler(&invocation.function) {
+                Ok(slot) => match core.scheduler(invocation.runs()) {
                     Some(scheduler) => {
                         return scheduler.run(Pending {
                             invocation,
@@ -211,6 +333,7 @@ impl Core {
             };
             if refusal == InvokeRefusal::Throttled {
                 account.throttles.fetch_add(1, Relaxed);
+                metering.throttled(Called::by(&invocation.function));
             }
             reply.refuse(refusal);
         });
@@ -226,7 +349,7 @@ impl Core {
         match message {
             Message::Begin(invocation, reply) => self.begin(invocation, reply),
             Message::Visit(visitor, from) => {
-                let scheduler = self.scheduler(&visitor.invocation.function);
+                let scheduler = self.scheduler(visitor.invocation.runs());
                 let visitor = match &scheduler {
                     Some(scheduler) => scheduler.run_visitor(visitor),
                     None => Some(visitor),
@@ -237,7 +360,7 @@ impl Core {
                     self.receive(Message::Back(visitor));
                 }
             }
-            Message::Back(pending) => match self.scheduler(&pending.invocation.function) {
+            Message::Back(pending) => match self.scheduler(pending.invocation.runs()) {
                 Some(scheduler) => scheduler.run_here(pending),
                 None => pending.refuse(InvokeRefusal::NotFound),
             },
@@ -245,7 +368,7 @@ impl Core {
     }
 
     /// The scheduler of a function as the state has it now.
-    fn scheduler(self: &Rc<Self>, arn: &FunctionArn) -> Option<Rc<Scheduler>> {
+    pub(crate) fn scheduler(self: &Rc<Self>, arn: &FunctionArn) -> Option<Rc<Scheduler>> {
         self.follow_state();
         if let Some(scheduler) = self.schedulers.borrow().get(arn) {
             return Some(Rc::clone(scheduler));
@@ -253,25 +376,51 @@ impl Core {
         if self.stop.is_cancelled() {
             return None;
         }
-        let function = Arc::clone(self.state.borrow().borrow().function(arn)?);
+        let function = Arc::clone(self.state.borrow().borrow().runnable(arn, || 0)?);
         Some(self.new_scheduler(&function))
+    }
+
+    /// One draw for each invocation, so that it keeps its version wherever it goes. Source: Lambda 5.3.
+    fn choose_version(&self, invocation: &mut Invocation) {
+        if invocation.version.is_some() || invocation.function.qualifier().is_none() {
+            return;
+        }
+        let state = Arc::clone(&self.state.borrow().borrow());
+        // Without random numbers it is the alias' own version, or all of them when the weight is 0.
+        let runnable = state.runnable(&invocation.function, || getrandom::u32().unwrap_or(u32::MAX));
+        invocation.version = runnable.map(|function| function.arn.clone());
+    }
+
+    /// What has to be done once for all cores.
+    pub(crate) fn is_first(&self) -> bool {
+        self.membership.is_first()
+    }
+
+    pub(crate) fn present_state(&self) -> Arc<State> {
+        Arc::clone(&self.state.borrow().borrow())
+    }
+
+    /// Of the functions that were invoked or kept ready on this core.
+    pub(crate) fn known_schedulers(&self) -> Vec<Rc<Scheduler>> {
+        self.schedulers.borrow().values().cloned().collect()
     }
 
     fn new_scheduler(self: &Rc<Self>, function: &Arc<Function>) -> Rc<Scheduler> {
         let account = self.host.account(&function.arn);
-        account.set_concurrency(self.concurrency(function));
+        account.follow(&self.limits());
         let scheduler = Rc::new(Scheduler::new(Rc::clone(self), Arc::clone(function), account));
+        scheduler
+            .metering
+            .set_reserved(function.configuration.concurrency.is_some());
         self.schedulers
             .borrow_mut()
             .insert(function.arn.clone(), Rc::clone(&scheduler));
         scheduler
     }
 
-    fn concurrency(&self, function: &Function) -> u32 {
-        function
-            .configuration
-            .concurrency
-            .unwrap_or(self.host.options.concurrency_per_function_max)
+    /// What the present state says about concurrency.
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        self.host.limits(&self.present_state())
     }
 
     /// Takes notice of a changed state. Costs one atomic read when there is none.
@@ -281,13 +430,21 @@ impl Core {
             return;
         }
         let state = Arc::clone(&self.state.borrow_mut().borrow_and_update());
+        let before = self.followed.replace(Arc::clone(&state));
+        if has_same_functions(&state, &before) {
+            return;
+        }
         let known: Vec<_> = self.schedulers.borrow().values().cloned().collect();
+        let limits = self.host.limits(&state);
         for scheduler in known {
+            scheduler.account.follow(&limits);
             let arn = &scheduler.function.arn;
-            match state.function(arn) {
+            match state.runnable(arn, || 0) {
                 Some(function) if Arc::ptr_eq(function, &scheduler.function) => {}
                 Some(function) if same_environment(function, &scheduler.function) => {
-                    scheduler.account.set_concurrency(self.concurrency(function));
+                    scheduler
+                        .metering
+                        .set_reserved(function.configuration.concurrency.is_some());
                 }
                 Some(function) => {
                     // Made first: it keeps the function's counters alive.
@@ -315,6 +472,15 @@ impl Core {
         }
     }
 
+    /// Ends what nobody needs now, if the host is short of memory: one environment at a time, so that the next look sees what
+    /// it has brought.
+    async fn relieve_host(&self) {
+        if crate::pressure::is_memory_short(self.host.options.memory_available_min) {
+            self.host.parking.end_all().await;
+            self.end_idle_for_longest();
+        }
+    }
+
     fn end_idle_for_longest(&self) -> bool {
         let schedulers = self.schedulers.borrow();
         let longest = schedulers
@@ -330,20 +496,45 @@ impl Core {
     /// The task of a core: takes notice of changes also when nothing is invoked.
     async fn keep_house(self: Rc<Self>, mut state: watch::Receiver<Arc<State>>, mut inbox: mpsc::Receiver<Message>) {
         let mut calls_for_room = self.host.calls_for_room.subscribe();
+        let mut kept = self.host.kept.subscribe();
+        // The others have one more to share with.
+        self.host.kept.send_modify(|_| {});
         let mut state_may_change = true;
+        let mut seen = Arc::clone(&state.borrow());
+        let mut look = tokio::time::interval(self.host.options.memory_looked_at);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut busy = self.host.busy.subscribe();
+        let mut looks_ahead = false;
         loop {
             tokio::select! {
                 biased;
                 // Who is still in the inbox is refused by the end of his reply.
                 () = self.stop.cancelled() => return,
+                // The sender is in `host`, so it does not go.
+                _ = busy.wait_for(|busy| !busy), if !looks_ahead => {
+                    looks_ahead = true;
+                    self.park_ahead();
+                }
                 changed = state.changed(), if state_may_change => {
                     state_may_change = changed.is_ok();
                     self.follow_state();
+                    let before = std::mem::replace(&mut seen, Arc::clone(&state.borrow_and_update()));
+                    // Most changes are about something else, and traffic does not wait for those.
+                    if !has_same_functions(&seen, &before) {
+                        self.follow_kept();
+                        if looks_ahead {
+                            self.park_ahead();
+                        }
+                    }
                 }
                 // The sender is in `host`, so it does not go.
+                _ = kept.changed() => self.follow_kept(),
+                // The same.
                 _ = calls_for_room.changed() => {
                     self.end_idle_for_longest();
                 }
+                // Whoever has run nothing has nothing to give.
+                _ = look.tick(), if !self.schedulers.borrow().is_empty() => self.relieve_host().await,
                 // Last, because there may be many. The sender is in `host` as long as this core is.
                 Some(message) = inbox.recv() => self.receive(message),
             }
@@ -351,7 +542,12 @@ impl Core {
     }
 }
 
-/// May environments of one serve the other? Reserved concurrency is not a part of an environment.
+/// Whether everything is the same that says which functions there are and how many of each may run.
+pub(crate) fn has_same_functions(one: &State, other: &State) -> bool {
+    one.shares(other, &[Part::Functions])
+}
+
+/// May environments of one serve the other? Concurrency is not a part of an environment.
 fn same_environment(one: &Function, other: &Function) -> bool {
     let FunctionConfiguration {
         runtime,
@@ -360,7 +556,12 @@ fn same_environment(one: &Function, other: &Function) -> bool {
         memory,
         environment,
         concurrency: _,
+        provisioned: _,
+        ephemeral_storage,
         logging,
+        layers,
+        network,
+        aws_api,
     } = &one.configuration;
     let configuration = &other.configuration;
     one.code == other.code
@@ -368,8 +569,13 @@ fn same_environment(one: &Function, other: &Function) -> bool {
         && *handler == configuration.handler
         && *timeout == configuration.timeout
         && *memory == configuration.memory
+        && *ephemeral_storage == configuration.ephemeral_storage
         && *environment == configuration.environment
         && *logging == configuration.logging
+        && *layers == configuration.layers
+        && *network == configuration.network
+        // Which role it is is looked up for each call.
+        && (*aws_api == AwsApi::None) == (configuration.aws_api == AwsApi::None)
 }
 
 #[cfg(test)]

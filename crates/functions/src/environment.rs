@@ -4,23 +4,29 @@
 //! connections of the Runtime API report what the runtime says. The only I/O is the one write that hands an event to a
 //! waiting connection. Starting, deadlines and the end are the business of `life`.
 
+mod answer;
+mod extension;
+mod external;
+mod freeze;
 mod life;
 mod memory;
+mod place;
 mod process;
 mod running;
 mod state;
 
 use crate::account::{Counted, Phase};
-use crate::failure::Failure;
 use crate::log::{InitPhase, InitReport, Journal, Report, Status};
+use crate::metrics::{Called, Provision};
 use crate::pending::Pending;
 use crate::runtime_api::{Connection, Refusal, write_event_head};
 use crate::scheduler::{Busy, Offer, Scheduler};
 use crate::{launch, request_id};
-use bytes::Bytes;
 use invoke::InvokeRefusal;
 use memory::PeakMemory;
+use process::blocking;
 use running::Running;
+use sandbox::Enclosure;
 pub(crate) use state::{Answer, RuntimeState};
 use state::{State, Watched, write_event};
 use std::cell::{Cell, RefCell};
@@ -40,6 +46,8 @@ pub(crate) struct Environment {
     pub(crate) idle_since: Cell<Instant>,
     /// 32 lower-case hexadecimal digits.
     id: String,
+    /// The same; what opens the metadata endpoint for its processes.
+    pub(crate) metadata_token: String,
     journal: Rc<Journal>,
     memory: PeakMemory,
     state: RefCell<State>,
@@ -48,11 +56,23 @@ pub(crate) struct Environment {
     /// How long the ordinary init took, until an invocation has reported it.
     init_duration: Cell<Option<Duration>>,
     /// Makes its task look at the state.
-    wake: Notify,
+    pub(crate) wake: Notify,
     /// When its task looks at the state by itself.
     alarm: Cell<Instant>,
     /// Its task shall end it.
     ending: Cell<bool>,
+    /// It is kept ready, and counts as ready.
+    pub(crate) kept: Cell<bool>,
+    pub(crate) counts_as_ready: Cell<bool>,
+    /// Its processes are stopped.
+    frozen: Cell<bool>,
+    born: Instant,
+    /// An extension has registered.
+    extension_wake: Notify,
+    /// The namespaces of the run that there is, where its network is one of them.
+    enclosure: RefCell<Option<Enclosure>>,
+    /// The way to the platform of the run that there is.
+    door: RefCell<Option<Arc<dyn invoke::Door>>>,
 }
 
 /// An init.
@@ -60,15 +80,21 @@ pub(crate) struct Environment {
 struct Init {
     phase: InitPhase,
     began: Instant,
+    /// The log says that the runtime has finished its part.
+    is_runtime_done: bool,
 }
 
 impl Environment {
-    /// Starts an environment for a scheduler. Its task calls [`Scheduler::started`] or [`Scheduler::start_failed`].
-    pub(crate) fn start(scheduler: Rc<Scheduler>, permit: OwnedSemaphorePermit) {
-        let id = match request_id::environment_id() {
-            Ok(id) => id,
+    /// Starts an environment for a scheduler, perhaps one that is to be kept ready. Its task calls [`Scheduler::started`] or [`Scheduler::start_failed`].
+    pub(crate) fn start(scheduler: Rc<Scheduler>, permit: OwnedSemaphorePermit, kept: bool) {
+        let drawn = request_id::environment_id().and_then(|id| Ok((id, request_id::environment_id()?)));
+        let (id, metadata_token) = match drawn {
+            Ok(drawn) => drawn,
             Err(error) => {
                 tracing::error!(function = %scheduler.function.arn, %error, "cannot draw an environment's id");
+                if kept {
+                    scheduler.kept_ended();
+                }
                 return scheduler.start_failed();
             }
         };
@@ -84,17 +110,26 @@ impl Environment {
             counted: Counted::new(scheduler.account.clone()),
             idle_since: Cell::new(now),
             id,
+            metadata_token,
             journal: Rc::new(journal),
             memory: PeakMemory::default(),
             state: RefCell::default(),
             init: Cell::new(Init {
                 phase: InitPhase::Init,
                 began: now,
+                is_runtime_done: false,
             }),
             init_duration: Cell::default(),
             wake: Notify::new(),
             alarm: Cell::new(now),
             ending: Cell::new(false),
+            kept: Cell::new(kept),
+            counts_as_ready: Cell::new(false),
+            frozen: Cell::new(false),
+            born: now,
+            extension_wake: Notify::new(),
+            enclosure: RefCell::default(),
+            door: RefCell::default(),
             scheduler,
         });
         let tasks = environment.scheduler.core.tasks.clone();
@@ -119,7 +154,7 @@ impl Environment {
         let now = Instant::now();
         self.idle_since.set(now);
         // Only where idleness is shorter than what is left of the function's timeout.
-        if now + self.scheduler.core.host.options.idle_retirement < self.alarm.get() {
+        if self.next_idle_alarm() < self.alarm.get() {
             self.wake.notify_one();
         }
     }
@@ -127,33 +162,33 @@ impl Environment {
     /// Gives it an invocation: at once to a runtime that waits for one.
     pub(crate) fn assign(&self, pending: Pending) {
         let core = &self.scheduler.core;
-        let Ok(id) = core.request_ids.fresh() else {
+        let id = pending
+            .invocation
+            .request_id
+            .map_or_else(|| core.request_ids.fresh(), Ok);
+        let Ok(id) = id else {
             pending.refuse(InvokeRefusal::ServiceFailure);
             self.end();
             return;
         };
         let timeout = self.timeout();
         let began = Instant::now();
-        let deadline_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| (now + timeout).as_millis());
+        let deadline_ms = unix_ms(timeout);
         self.scheduler.account.invocations.fetch_add(1, Relaxed);
         self.counted.set(Phase::Busy);
 
         let mut state = self.state.borrow_mut();
-        write_event_head(
-            &mut state.event_head,
-            &id,
-            u64::try_from(deadline_ms).unwrap_or(u64::MAX),
-            &pending.invocation,
-        );
-        state.invocation = Some(Running::new(id, pending, began, timeout, Busy::new(&self.scheduler)));
+        write_event_head(&mut state.event_head, &id, deadline_ms, &pending.invocation);
+        let busy = Busy::new(&self.scheduler, self.is_kept());
+        state.invocation = Some(Running::new(id, pending, began, timeout, deadline_ms, busy));
         let runtime = state.runtime;
         let connection = match runtime {
             RuntimeState::Ready => state.waiting.take(),
             _ => None,
         };
         drop(state);
+        self.tell_door();
+        self.thaw();
         if let Some(connection) = connection {
             self.hand_event_to(&connection);
         }
@@ -174,21 +209,24 @@ impl Environment {
         };
         match runtime {
             RuntimeState::Started => {
-                self.finish_init(asked);
-                // What was asked while it was starting says little: the first REPORT asks anew.
-                self.memory.ask_next_time();
-                if has_invocation {
-                    self.hand_event_to(connection);
-                } else {
-                    self.state.borrow_mut().wait(connection);
+                if self.state.borrow_mut().init_waits_for_extensions(connection) {
+                    self.log_init_runtime_done(asked, &Status::Success);
+                    return Ok(());
                 }
+                self.begin(Some(Rc::clone(connection)), asked);
             }
+            // Extensions are not ready still.
+            RuntimeState::InitDone | RuntimeState::Done => self.state.borrow_mut().wait_as(runtime, connection),
             RuntimeState::Ready if has_invocation => self.hand_event_to(connection),
             RuntimeState::Ready => self.state.borrow_mut().wait(connection),
             // Asking again is no error: the same event comes again.
             RuntimeState::Running => self.hand_event_to(connection),
             RuntimeState::Answered => {
-                self.finish_invocation(connection, asked);
+                if self.state.borrow_mut().waits_for_extensions(connection, asked) {
+                    self.log_runtime_done();
+                    return Ok(());
+                }
+                self.finish_invocation(asked);
                 if self.scheduler.offer(self) == Offer::End {
                     self.end();
                 }
@@ -207,11 +245,26 @@ impl Environment {
         Ok(())
     }
 
-    /// The runtime has asked for its first event.
+    /// The init has ended: the connection of the runtime gets its first event, or waits for it.
+    fn begin(self: &Rc<Self>, connection: Option<Rc<Connection>>, asked: Instant) {
+        self.finish_init(asked);
+        // What was asked while it was starting says little: the first REPORT asks anew. Not now, when an event may wait.
+        self.memory.ask_next_time();
+        let Some(connection) = connection else { return };
+        let has_invocation = self.state.borrow().invocation.is_some();
+        if has_invocation {
+            self.hand_event_to(&connection);
+        } else {
+            self.state.borrow_mut().wait(&connection);
+        }
+    }
+
+    /// The runtime has asked for its first event, and extensions for theirs.
     fn finish_init(&self, asked: Instant) {
-        let Init { phase, began } = self.init.get();
+        let Init { phase, began, .. } = self.init.get();
         let duration = asked - began;
-        self.observe_memory(asked);
+        self.log_init_runtime_done(asked, &Status::Success);
+        self.log_extensions();
         self.journal.init_end(&InitReport {
             phase,
             duration,
@@ -223,14 +276,33 @@ impl Environment {
         self.wake.notify_one();
     }
 
-    /// The runtime has asked for the next event, and what it wrote for the last one has been read.
-    fn finish_invocation(&self, connection: &Rc<Connection>, asked: Instant) {
+    /// Says once in each init that the runtime's part of it is over.
+    fn log_init_runtime_done(&self, now: Instant, status: &Status) {
+        let mut init = self.init.get();
+        if !init.is_runtime_done {
+            init.is_runtime_done = true;
+            self.init.set(init);
+            self.journal.init_runtime_done(&InitReport {
+                phase: init.phase,
+                duration: now - init.began,
+                status,
+            });
+        }
+    }
+
+    /// Says that the runtime is done with the invocation that runs, or that was lost.
+    fn log_runtime_done(&self) {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        if let Some(running) = state.invocation.as_mut().or(state.lost.as_mut()) {
+            running.log_done(&self.journal);
+        }
+    }
+
+    /// The runtime and its extensions have asked for the next event, and what they wrote for the last one has been read.
+    fn finish_invocation(&self, asked: Instant) {
         self.observe_memory(asked);
-        let finished = {
-            let mut state = self.state.borrow_mut();
-            state.wait(connection);
-            state.invocation.take()
-        };
+        let finished = self.state.borrow_mut().invocation.take();
         if let Some(mut running) = finished {
             running.end(asked);
             self.close_log(running);
@@ -240,8 +312,17 @@ impl Environment {
     /// Reads what the process has written so far. To be called when the runtime says that it has finished something,
     /// before that is believed: then the log has everything in its order.
     pub(crate) async fn hear_output(&self) {
-        let output = self.state.borrow().process.as_ref().map(|it| Rc::clone(&it.output));
+        let (output, others) = {
+            let state = self.state.borrow();
+            let output = state.process.as_ref().map(|it| Rc::clone(&it.output));
+            // None, and then this allocates nothing.
+            let others: Vec<_> = state.extension_outputs.iter().map(|(_, it)| Rc::clone(it)).collect();
+            (output, others)
+        };
         if let Some(output) = output {
+            output.drain().await;
+        }
+        for output in others {
             output.drain().await;
         }
     }
@@ -253,20 +334,51 @@ impl Environment {
     }
 
     /// The invocation is over and has nothing more to write: END and REPORT, and an answer to whoever waited for them.
-    fn close_log(&self, running: Running) {
+    fn close_log(&self, mut running: Running) {
         if !running.is_announced {
-            self.journal.start(&running.id, running.wants_tail);
+            let trace_id = running.trace_id.as_deref();
+            self.journal.start(&running.id, trace_id, running.wants_tail);
         }
+        running.log_done(&self.journal);
+        let (status, memory_mb) = (
+            running.status(),
+            self.scheduler.function.configuration.memory.megabytes(),
+        );
         let report = Report {
             id: &running.id,
+            trace_id: running.trace_id.as_deref(),
             duration: running.duration(),
             init_duration: self.init_duration.take(),
-            memory_mb: self.scheduler.function.configuration.memory.megabytes(),
-            memory_used_mb: self.memory.megabytes(),
-            status: running.status(),
+            memory_mb,
+            memory_used_mb: match status.is_out_of_memory() {
+                // Nobody could look in time.
+                true => u64::from(memory_mb),
+                false => self.memory.megabytes(),
+            },
+            status,
         };
-        let tail = self.journal.report(&report, running.answer_spans());
+        let tail = self.journal.report(&report);
+        let metering = &self.scheduler.metering;
+        let called = Called::by(&running.function).and_ran(&self.scheduler.function.arn);
+        metering.ended(called, running.ended_as(self.provision()));
         running.close(tail);
+    }
+
+    /// What runs now: whatever it makes run is a part of the same trace.
+    fn tell_door(&self) {
+        if let Some(door) = &*self.door.borrow()
+            && let Some(running) = &self.state.borrow().invocation
+        {
+            door.runs(running.trace_id.as_deref());
+        }
+    }
+
+    fn provision(&self) -> Provision {
+        match self.is_kept() {
+            true => Provision::Provisioned,
+            false if self.scheduler.account.kept.report().ready > 0 => Provision::Spillover,
+            false => Provision::None,
+        }
     }
 
     /// Gives the event to a connection, and says so in the log. The other way round would let the function wait; nothing
@@ -278,11 +390,14 @@ impl Environment {
             let first = state.invocation.as_mut().filter(|running| !running.is_announced);
             first.map(|running| {
                 running.is_announced = true;
-                (running.id, running.wants_tail)
+                // Copied only for those who hear of it.
+                let trace_id = self.journal.is_heard().then(|| running.trace_id.clone()).flatten();
+                (running.id, trace_id, running.wants_tail)
             })
         };
-        if let Some((id, wants_tail)) = first {
-            self.journal.start(&id, wants_tail);
+        if let Some((id, trace_id, wants_tail)) = first {
+            self.journal.start(&id, trace_id.as_deref(), wants_tail);
+            self.tell_extensions_of_invocation();
         }
     }
 
@@ -290,95 +405,20 @@ impl Environment {
         self.scheduler.function.configuration.timeout.duration()
     }
 
-    /// The head of an answer has come. While its body is read no other answer is taken; the caller must go on to
-    /// [`Environment::finish_answer`] or [`Environment::break_off`].
-    pub(crate) fn begin_answer(&self, id: &[u8], answer: Answer) -> Result<(), Refusal> {
-        let mut state = self.state.borrow_mut();
-        if state
-            .invocation
-            .as_ref()
-            .is_none_or(|running| running.id.as_bytes() != id)
-        {
-            return Err(Refusal::RequestId);
-        }
-        match state.runtime {
-            RuntimeState::Running => {
-                state.runtime = RuntimeState::Answering(answer);
-                if let Some(running) = &mut state.invocation {
-                    running.begin_answer(Instant::now());
-                }
-                Ok(())
-            }
-            // The event was never handed out, so nobody can know the id.
-            RuntimeState::Ready | RuntimeState::Started | RuntimeState::ExitedInInit => Err(Refusal::RequestId),
-            // The runtime's last words are heard even when it has ended meanwhile.
-            RuntimeState::Exited if state.invocation.as_ref().is_some_and(|running| !running.is_answered()) => Ok(()),
-            other => Err(Refusal::Transition {
-                from: other.name(),
-                to: answer.state_name(),
-            }),
-        }
-    }
-
-    /// The answer is complete, or is known to be too large. The caller of the function has it when this returns.
-    pub(crate) fn finish_answer(&self, answer: Result<Bytes, Failure>) {
-        let mut state = self.state.borrow_mut();
-        if let RuntimeState::Answering(_) = state.runtime {
-            state.runtime = RuntimeState::Answered;
-        }
-        if let Some(running) = &mut state.invocation {
-            running.finish(answer, &self.scheduler);
-        }
-    }
-
-    /// The answer broke off or made no sense: the invocation fails and the runtime is started anew.
-    pub(crate) fn break_off(&self, failure: Failure) {
-        self.finish_answer(Err(failure));
-        let mut state = self.state.borrow_mut();
-        if state.runtime != RuntimeState::Exited {
-            state.runtime = RuntimeState::Absent;
-        }
-        self.wake.notify_one();
-    }
-
-    /// May `/init/error` be posted now?
-    pub(crate) fn begin_init_error(&self) -> Result<(), Refusal> {
-        let state = self.state.borrow();
-        match state.runtime {
-            RuntimeState::Started => Ok(()),
-            RuntimeState::ExitedInInit if state.init_error.is_none() => Ok(()),
-            from => Err(Refusal::Transition {
-                from: from.name(),
-                to: "InitError",
-            }),
-        }
-    }
-
-    /// The init has failed, in the runtime's own words.
-    pub(crate) fn finish_init_error(&self, failure: Failure) -> Result<(), Refusal> {
-        self.begin_init_error()?;
-        let mut state = self.state.borrow_mut();
-        state.init_error = Some(failure);
-        if state.runtime == RuntimeState::Started {
-            state.runtime = RuntimeState::InitError;
-        }
-        self.wake.notify_one();
-        Ok(())
-    }
-
     /// Does this connection wait for the answer to its `next`?
     pub(crate) fn is_waiting(&self, connection: &Rc<Connection>) -> bool {
-        self.state
-            .borrow()
-            .waiting
-            .as_ref()
-            .is_some_and(|waiting| Rc::ptr_eq(waiting, connection))
+        let state = self.state.borrow();
+        let is_it = |waiting: &Rc<Connection>| Rc::ptr_eq(waiting, connection);
+        state.waiting.as_ref().is_some_and(is_it) || state.extensions.as_ref().is_some_and(|it| it.waiting().any(is_it))
     }
 
     /// The connection has ended.
     pub(crate) fn forget(&self, connection: &Rc<Connection>) {
-        if self.is_waiting(connection) {
-            self.state.borrow_mut().waiting = None;
+        let mut state = self.state.borrow_mut();
+        let is_it = |waiting: &Rc<Connection>| Rc::ptr_eq(waiting, connection);
+        state.waiting.take_if(|waiting| is_it(waiting));
+        if let Some(extensions) = &mut state.extensions {
+            extensions.forget(is_it);
         }
     }
 
@@ -388,4 +428,11 @@ impl Environment {
         let running = state.invocation.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
         write_event(connection, &state.event_head, &running.event, written)
     }
+}
+
+/// So long from now, in milliseconds since the epoch.
+fn unix_ms(from_now: Duration) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let then = now.map_or(0, |now| (now + from_now).as_millis());
+    u64::try_from(then).unwrap_or(u64::MAX)
 }

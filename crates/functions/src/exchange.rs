@@ -57,6 +57,20 @@ impl Membership {
             .unwrap_or(0)
     }
 
+    /// Is no other core before this one?
+    pub(crate) fn is_first(&self) -> bool {
+        let inboxes = self.exchange.inboxes();
+        inboxes.iter().take(self.number).flatten().count() == 0
+    }
+
+    /// What this core has of so many, if all cores share them.
+    pub(crate) fn part_of(&self, whole: usize) -> usize {
+        let inboxes = self.exchange.inboxes();
+        let cores = inboxes.iter().flatten().count().max(1);
+        let before = inboxes.iter().take(self.number).flatten().count();
+        whole / cores + usize::from(before < whole % cores)
+    }
+
     /// Sends an invocation to one of the cores with an idle environment, given as bits. Returns it if none takes it.
     #[must_use]
     pub(crate) fn lend(&self, pending: Pending, idle_cores: u64) -> Option<Pending> {
@@ -164,7 +178,7 @@ pub(crate) enum Nowhere {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::Account;
+    use crate::account::{Account, Concurrency};
     use bytes::Bytes;
     use model::{AccountId, FunctionArn, Region, Scope};
     use tokio::sync::oneshot;
@@ -183,8 +197,9 @@ mod tests {
     }
 
     fn pending() -> Pending {
-        let account = Account::new(function());
-        account.set_concurrency(1);
+        let unreserved = Arc::new(Concurrency::new());
+        unreserved.set(1);
+        let account = Account::new(function(), Arc::new(Concurrency::new()), unreserved);
         let (invocation, reply) = invocation();
         Pending {
             invocation,

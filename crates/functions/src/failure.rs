@@ -1,11 +1,11 @@
 //! How an invocation or an init fails, in Lambda's words.
 
-use crate::ANSWER_BYTES_MAX;
 use crate::json::write_string;
 use crate::log::Status;
 use crate::request_id::RequestId;
+use crate::{ANSWER_BYTES_MAX, STREAM_BYTES_MAX};
 use bytes::Bytes;
-use invoke::{InvokeOutcome, InvokeRefusal};
+use invoke::{InvokeOutcome, InvokeRefusal, StreamError};
 use sandbox::ExitStatus;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -27,14 +27,25 @@ pub(crate) enum Failure {
     InvalidZipFile,
     /// There is nothing here that could run the code.
     InvalidRuntime,
+    /// The network that it is to have is not to be had here.
+    NoNetwork(String),
     /// The system refused to execute the file, with this error number.
     BadBootstrap(i32),
     /// The answer is over 6 MB.
     AnswerTooLarge,
+    /// A streamed answer is over 200 MB.
+    StreamTooLarge,
     /// The answer broke off.
     AnswerTruncated,
     /// The answer asked for a response mode that does not exist.
     ResponseMode,
+    /// An extension failed.
+    Extension {
+        /// `Extension.Crash` and the like.
+        error_type: String,
+        /// What follows the request id.
+        message: String,
+    },
 }
 
 impl Failure {
@@ -44,10 +55,8 @@ impl Failure {
         let payload = match self {
             Self::Posted { payload, .. } => payload,
             // The only one whose message does not name the request, and whose keys come in the other order.
-            Self::AnswerTooLarge => format!(
-                r#"{{"errorMessage":"Response payload size exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes).","errorType":"{error_type}"}}"#
-            )
-            .into(),
+            Self::AnswerTooLarge => too_large(ANSWER_BYTES_MAX as u64, &error_type),
+            Self::StreamTooLarge => too_large(STREAM_BYTES_MAX, &error_type),
             // Lambda fails the call itself.
             Self::InvalidZipFile => return InvokeOutcome::Refused(InvokeRefusal::InvalidZipFile),
             Self::InvalidRuntime => return InvokeOutcome::Refused(InvokeRefusal::InvalidRuntime),
@@ -63,10 +72,23 @@ impl Failure {
         InvokeOutcome::FunctionError { error_type, payload }
     }
 
+    /// What the caller gets who has read a part of the answer already.
+    pub(crate) fn stream_error(self, id: &RequestId) -> StreamError {
+        let error_type = self.error_type().to_owned();
+        let payload = match self.outcome(id) {
+            InvokeOutcome::FunctionError { payload, .. } | InvokeOutcome::Buffered(payload) => payload,
+            // No answer begins where the function was not run.
+            InvokeOutcome::Refused(refusal) => refusal.to_string().into(),
+        };
+        StreamError { error_type, payload }
+    }
+
     /// The status of an init or an invocation that ended like this.
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::TimedOut(_) => Status::Timeout,
+            // The payload is that of any other kill. Source: Lambda 2.8.
+            Self::Exited(ExitStatus::OutOfMemory) => Status::out_of_memory(),
             other => Status::Error(other.error_type().to_owned()),
         }
     }
@@ -82,33 +104,51 @@ impl Failure {
 
     fn error_type(&self) -> &str {
         match self {
-            Self::Posted { error_type, .. } => error_type,
+            Self::Posted { error_type, .. } | Self::Extension { error_type, .. } => error_type,
             Self::Exited(_) => "Runtime.ExitError",
             Self::TimedOut(_) => "Sandbox.Timedout",
             Self::NoBootstrap | Self::NoCode(_) | Self::BadBootstrap(_) => "Runtime.InvalidEntrypoint",
             Self::InvalidZipFile => "InvalidZipFileException",
             Self::InvalidRuntime => "InvalidRuntimeException",
-            Self::AnswerTooLarge => "Function.ResponseSizeTooLarge",
+            // Lambda has none for this.
+            Self::NoNetwork(_) => "Albacore.NoNetwork",
+            Self::AnswerTooLarge | Self::StreamTooLarge => "Function.ResponseSizeTooLarge",
             Self::AnswerTruncated => "Runtime.TruncatedResponse",
             Self::ResponseMode => "Runtime.InvalidResponseModeHeader",
         }
     }
 
     /// What follows the request id.
-    fn message(&self) -> Cow<'_, str> {
+    pub(crate) fn message(&self) -> Cow<'_, str> {
         match self {
             Self::Exited(ExitStatus::Code(0)) => "Runtime exited without providing a reason".into(),
             Self::Exited(status) => format!("Runtime exited with error: {status}").into(),
             Self::TimedOut(timeout) => format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()).into(),
             Self::NoBootstrap => "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".into(),
-            Self::BadBootstrap(errno) => format!("fork/exec /var/task/bootstrap: {}", errno_text(*errno)).into(),
-            Self::NoCode(message) => message.into(),
+            Self::BadBootstrap(errno) => exec_error("/var/task/bootstrap", *errno).into(),
+            Self::NoCode(message) | Self::NoNetwork(message) | Self::Extension { message, .. } => message.into(),
             Self::AnswerTruncated => "HTTP request detected as truncated".into(),
             Self::ResponseMode => "Invalid function response mode".into(),
             // These have payloads of their own, or none.
-            Self::Posted { .. } | Self::AnswerTooLarge | Self::InvalidZipFile | Self::InvalidRuntime => "".into(),
+            Self::Posted { .. }
+            | Self::AnswerTooLarge
+            | Self::StreamTooLarge
+            | Self::InvalidZipFile
+            | Self::InvalidRuntime => "".into(),
         }
     }
+}
+
+fn too_large(bytes_max: u64, error_type: &str) -> Bytes {
+    format!(
+        r#"{{"errorMessage":"Response payload size exceeded maximum allowed payload size ({bytes_max} bytes).","errorType":"{error_type}"}}"#
+    )
+    .into()
+}
+
+/// A program could not be executed, in Lambda's words.
+pub(crate) fn exec_error(program: &str, errno: i32) -> String {
+    format!("fork/exec {program}: {}", errno_text(errno))
 }
 
 /// Go's words for the errors of `execve`.
@@ -238,6 +278,24 @@ mod tests {
         let too_large = Status::Error("Function.ResponseSizeTooLarge".to_owned());
         assert_eq!(Failure::AnswerTooLarge.answered_status(), too_large);
         assert_eq!(Failure::TimedOut(Duration::ZERO).answered_status(), Status::Timeout);
+    }
+
+    // Source: Lambda 2.3, 2.6
+    #[test]
+    fn an_answer_that_is_too_large_says_how_large_it_may_be() {
+        let id = RequestIds::new().fresh().unwrap();
+        for (failure, limit) in [
+            (Failure::AnswerTooLarge, "6291556"),
+            (Failure::StreamTooLarge, "209715200"),
+        ] {
+            let error = failure.stream_error(&id);
+            assert_eq!(error.error_type, "Function.ResponseSizeTooLarge");
+            let expected = format!(
+                "{{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size ({limit} bytes).\",\
+                 \"errorType\":\"Function.ResponseSizeTooLarge\"}}"
+            );
+            assert_eq!(error.payload, expected);
+        }
     }
 
     // LAM-R-032: an error type that does not match is recorded as unknown

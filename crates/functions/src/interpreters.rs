@@ -1,34 +1,44 @@
 //! The interpreters of managed runtimes on this host, and which one serves which runtime identifier.
 
+mod clients;
 mod path;
+mod pieces;
 mod search;
 
+pub(crate) use clients::JAVA_LIBRARY;
+
 use crate::runtime_files::RuntimeFiles;
+use clients::{Clients, JAVA_COORDINATES, Places};
 use model::lambda::function::FunctionName;
 use model::lambda::runtime::Runtime;
 use sandbox::Spawner;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// What the person who runs albacore should know about a function's runtime.
+/// What the person who runs albacore should know about how a function runs here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeNotice {
     /// The function.
     pub function: FunctionName,
-    /// One sentence that names the runtime, what was found, and what follows.
+    /// One sentence. About a runtime it names that, what was found, and what follows.
     pub message: String,
+    /// It is about the runtime, and not about another setting that has less effect here.
+    pub of_runtime: bool,
     /// Every invocation fails, because there is no interpreter at all or only another version than `--strict-runtimes`
     /// accepts. Otherwise the nearest version serves.
     pub missing: bool,
 }
 
-/// What was found on this host.
+/// What was found on this host of one language.
 #[derive(Debug, Default)]
 pub(crate) struct Interpreters {
     /// In the order of `PATH`.
     found: Vec<Interpreter>,
     /// Why the bootstraps could not be written; then nothing managed can run.
     broken: Option<String>,
+    /// Where runtime clients belong that are not ours.
+    clients: PathBuf,
 }
 
 /// The language of a managed runtime.
@@ -36,15 +46,37 @@ pub(crate) struct Interpreters {
 pub(crate) enum Language {
     Python,
     Nodejs,
+    Java,
+    Ruby,
+    Dotnet,
 }
 
 impl Language {
-    const ALL: [Self; 2] = [Self::Python, Self::Nodejs];
+    pub(crate) const COUNT: usize = 5;
+
+    /// That of a managed runtime.
+    pub(crate) fn of(runtime: Runtime) -> Option<Self> {
+        wanted(runtime).map(|(language, _)| language)
+    }
+
+    /// A number below [`Language::COUNT`].
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Self::Python => 0,
+            Self::Nodejs => 1,
+            Self::Java => 2,
+            Self::Ruby => 3,
+            Self::Dotnet => 4,
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {
             Self::Python => "Python",
             Self::Nodejs => "Node.js",
+            Self::Java => "Java",
+            Self::Ruby => "Ruby",
+            Self::Dotnet => ".NET",
         }
     }
 
@@ -52,7 +84,19 @@ impl Language {
     fn series(self, series: u8) -> String {
         match self {
             Self::Python => format!("3.{series}"),
-            Self::Nodejs => series.to_string(),
+            Self::Nodejs | Self::Java | Self::Dotnet => series.to_string(),
+            Self::Ruby => format!("{}.{}", series / 10, series % 10),
+        }
+    }
+
+    /// What a person has to install, as far as its name is the same everywhere.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Python => "one",
+            Self::Nodejs => "one",
+            Self::Java => "a Java 17 or newer (`java` in PATH, JAVA_HOME or /usr/lib/jvm)",
+            Self::Ruby => "a Ruby 3.0 or newer (`ruby`)",
+            Self::Dotnet => "a .NET runtime 8 or newer (`dotnet`)",
         }
     }
 }
@@ -61,16 +105,32 @@ impl Language {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Interpreter {
     pub(crate) language: Language,
-    /// The part of the version that a runtime identifier has: 12 of `3.12.1`, 22 of `22.3.0`.
+    /// The part of the version that a runtime identifier has: 12 of Python's `3.12.1`, 22 of `22.3.0`, 34 of Ruby's `3.4.1`.
     pub(crate) series: u8,
     /// The whole version.
     pub(crate) version: String,
     /// The program itself, not a shim or a link to one.
     pub(crate) program: PathBuf,
-    /// Where its own packages lie. Only Python says so.
+    /// Where its own packages lie, of Python and Ruby; of Java the jars of the runtime interface client, if this host has it.
     pub(crate) packages: Vec<PathBuf>,
-    /// What it runs.
+    /// What it runs, and what lies beside it is the folder of the runtime. Of Java the folder of the client's jars.
     pub(crate) bootstrap: PathBuf,
+    /// The program where the host is not seen: the same, or what it is a link to.
+    pub(crate) inside_program: PathBuf,
+    /// Files and folders that it consists of, but for those of the system.
+    pub(crate) pieces: Vec<PathBuf>,
+}
+
+impl Interpreter {
+    /// Can it be started before its function is known?
+    pub(crate) fn can_wait(&self) -> bool {
+        matches!(self.language, Language::Python | Language::Nodejs)
+    }
+
+    /// The folder that is `/var/runtime` on Lambda.
+    pub(crate) fn runtime_folder(&self) -> &Path {
+        self.bootstrap.parent().unwrap_or(Path::new("/"))
+    }
 }
 
 impl fmt::Display for Interpreter {
@@ -114,26 +174,44 @@ pub(crate) enum Choice<'a> {
     Missing,
 }
 
+impl<'a> Choice<'a> {
+    /// The one that was chosen.
+    pub(crate) fn interpreter(self) -> Option<&'a Interpreter> {
+        match self {
+            Self::Exact(interpreter) | Self::Nearest(interpreter) => Some(interpreter),
+            Self::NotNeeded | Self::Missing => None,
+        }
+    }
+}
+
 impl Interpreters {
     /// Enough for runtimes that bring their own program.
     pub(crate) const NONE: Self = Self {
         found: Vec::new(),
         broken: None,
+        clients: PathBuf::new(),
     };
 
-    /// Writes the bootstraps below `directory`, looks for interpreters in `PATH`, and asks each for its version.
+    /// Writes the bootstraps below `directory`, and the clients that lie in `clients`; looks for interpreters of a language, and
+    /// asks each for its version. One language at a time: nobody who runs Python waits for a Java to start.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves no process.
-    pub(crate) async fn find(spawner: &Spawner, directory: &Path) -> Self {
+    pub(crate) async fn find(spawner: &Spawner, directory: &Path, clients: &Path, language: Language) -> Self {
         let folder = directory.to_owned();
-        let written = tokio::task::spawn_blocking(move || RuntimeFiles::write(&folder)).await;
+        let places = Places::of_user(clients);
+        let write = move || -> io::Result<(RuntimeFiles, Clients)> {
+            let files = RuntimeFiles::write(&folder)?;
+            Ok((files, Clients::find(language, &places, &folder)?))
+        };
+        let written = tokio::task::spawn_blocking(write).await;
         let failure = match written {
-            Ok(Ok(files)) => {
+            Ok(Ok((files, found))) => {
                 return Self {
-                    found: search::search(spawner, &files).await,
+                    found: search::search(spawner, &files, &found, language).await,
                     broken: None,
+                    clients: clients.to_owned(),
                 };
             }
             Ok(Err(error)) => error.to_string(),
@@ -146,6 +224,7 @@ impl Interpreters {
                 "the managed runtimes cannot be written to {}: {failure}",
                 directory.display()
             )),
+            clients: clients.to_owned(),
         }
     }
 
@@ -153,15 +232,25 @@ impl Interpreters {
     pub(crate) fn notice(&self, function: &FunctionName, runtime: Runtime, strict: bool) -> Option<RuntimeNotice> {
         let obstacle = self.obstacle(runtime, strict);
         let missing = obstacle.is_some();
-        let message = obstacle.map(|it| it.message().to_owned()).or_else(|| match self.choose(runtime) {
-            Choice::Nearest(interpreter) => Some(format!(
-                "{runtime} is served by {interpreter}, the nearest version on this host; --strict-runtimes refuses that"
-            )),
-            Choice::NotNeeded | Choice::Exact(_) | Choice::Missing => None,
-        })?;
+        let message = match obstacle {
+            Some(obstacle) => obstacle.message().to_owned(),
+            None => {
+                let nearest = match self.choose(runtime) {
+                    Choice::Nearest(interpreter) => Some(format!(
+                        "{runtime} is served by {interpreter}, the nearest version on this host; --strict-runtimes refuses \
+                         that"
+                    )),
+                    Choice::NotNeeded | Choice::Exact(_) | Choice::Missing => None,
+                };
+                let sentences = [nearest, self.lacks_client(runtime)];
+                let sentences: Vec<_> = sentences.into_iter().flatten().collect();
+                (!sentences.is_empty()).then(|| sentences.join(". "))?
+            }
+        };
         Some(RuntimeNotice {
             function: function.clone(),
             message,
+            of_runtime: true,
             missing,
         })
     }
@@ -182,12 +271,33 @@ impl Interpreters {
             ),
             Choice::Missing => format!(
                 "{runtime}: no {name} that albacore can use was found in PATH; found: {}. Every invocation fails until \
-                 one is installed and albacore is started again",
-                self.listed()
+                 {} is installed and albacore is started again",
+                self.listed(),
+                language.remedy()
             ),
             Choice::NotNeeded | Choice::Exact(_) | Choice::Nearest(_) => return None,
         };
         Some(Obstacle::NoInterpreter(message))
+    }
+
+    /// What to install, if this host has not got the client that speaks for the runtime: then a function has to bring it.
+    pub(crate) fn lacks_client(&self, runtime: Runtime) -> Option<String> {
+        let interpreter = self.choose(runtime).interpreter()?;
+        match interpreter.language {
+            Language::Java if interpreter.packages.is_empty() => Some(format!(
+                "{runtime}: this host has not got Java's runtime interface client, so that only functions run that bring \
+                 it as a library. `mvn dependency:get -Dartifact={JAVA_COORDINATES}` installs it where it is found \
+                 (~/.m2/repository of the user that runs albacore), or its jars belong into {}; then start albacore again",
+                self.clients.join("java").display()
+            )),
+            Language::Dotnet if interpreter.packages.is_empty() => Some(format!(
+                "{runtime}: this host has not got .NET's Amazon.Lambda.RuntimeSupport as a program, so that only executable \
+                 assemblies run (a handler without `::`). Build its project with `-p:ExecutableOutputType=true`, put what \
+                 comes of it into {}, and start albacore again",
+                self.clients.join("dotnet").display()
+            )),
+            Language::Python | Language::Nodejs | Language::Java | Language::Ruby | Language::Dotnet => None,
+        }
     }
 
     /// The version that the runtime names, otherwise the one with the smallest distance to it, of two the newer. Of one
@@ -223,6 +333,9 @@ fn wanted(runtime: Runtime) -> Option<(Language, u8)> {
         Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => None,
         Runtime::Python(version) => Some((Language::Python, version.minor())),
         Runtime::Nodejs(version) => Some((Language::Nodejs, version.major())),
+        Runtime::Java(version) => Some((Language::Java, version.feature())),
+        Runtime::Ruby(version) => Some((Language::Ruby, 10 * version.major() + version.minor())),
+        Runtime::Dotnet(version) => Some((Language::Dotnet, version.major())),
     }
 }
 
@@ -235,11 +348,17 @@ mod tests {
         let (first, second) = (parts.next().unwrap(), parts.next().unwrap());
         Interpreter {
             language,
-            series: if language == Language::Python { second } else { first },
+            series: match language {
+                Language::Python => second,
+                Language::Ruby => 10 * first + second,
+                Language::Nodejs | Language::Java | Language::Dotnet => first,
+            },
             version: version.to_owned(),
             program: format!("/usr/bin/{}-{version}", language.name().to_lowercase()).into(),
             packages: Vec::new(),
             bootstrap: "/data/bootstrap".into(),
+            inside_program: PathBuf::new(),
+            pieces: Vec::new(),
         }
     }
 
@@ -249,6 +368,7 @@ mod tests {
         Interpreters {
             found: pythons.chain(nodes).collect(),
             broken: None,
+            clients: "/data/runtime-clients".into(),
         }
     }
 
@@ -347,6 +467,7 @@ mod tests {
         let host = Interpreters {
             found: Vec::new(),
             broken: Some("the managed runtimes cannot be written to /data: no space".to_owned()),
+            clients: PathBuf::new(),
         };
         check_notice(
             &host,

@@ -15,9 +15,13 @@ mod lines;
 mod output;
 mod platform;
 
-pub(crate) use journal::{Journal, Scratch};
+pub(crate) use journal::{Journal, Scratch, now_ms};
 pub(crate) use output::Output;
-pub(crate) use platform::{AnswerSpans, InitPhase, InitReport, InitStart, Report, RuntimeVersion, Status};
+pub(crate) use platform::write_time;
+pub(crate) use platform::{
+    AnswerSpans, ExtensionState, InitPhase, InitReport, InitStart, Report, RuntimeDone, RuntimeVersion, Status,
+    Subscribed,
+};
 
 use model::lambda::function::FunctionName;
 
@@ -33,6 +37,8 @@ pub enum Source {
     Stderr,
     /// A managed runtime, through the framed log channel. Source: Lambda 2.11.
     Runtime,
+    /// An external extension. Its lines stand among the function's.
+    Extension,
     /// Lambda: START, END, REPORT and their like, as text or as a JSON object.
     Platform,
     /// albacore itself, for the person at the terminal. Lambda has nothing like it, so it is no part of the log group.

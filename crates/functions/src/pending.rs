@@ -3,7 +3,7 @@
 use crate::account::Slot;
 use crate::request_id::RequestId;
 use bytes::Bytes;
-use invoke::{Invocation, InvokeOutcome, InvokeRefusal, Invoked};
+use invoke::{AnswerStream, Invocation, InvokeOutcome, InvokeRefusal, Invoked, StreamEnd, StreamError, Streaming};
 use tokio::sync::oneshot;
 
 /// An invocation that has its slot and still needs an environment.
@@ -28,6 +28,8 @@ pub(crate) enum Reply {
     Outcome(oneshot::Sender<InvokeOutcome>),
     /// To one who wants to know more.
     Invoked(oneshot::Sender<Invoked>),
+    /// To one who wants the answer piece by piece.
+    Streaming(oneshot::Sender<Streaming>),
 }
 
 impl Reply {
@@ -40,6 +42,21 @@ impl Reply {
                 outcome,
                 log_tail,
             })),
+            Self::Streaming(caller) => {
+                let streaming = match outcome {
+                    InvokeOutcome::Buffered(bytes) => {
+                        let end = StreamEnd { error: None, log_tail };
+                        Streaming::Began(AnswerStream::whole(*id, bytes, end))
+                    }
+                    InvokeOutcome::FunctionError { error_type, payload } => {
+                        let error = Some(StreamError { error_type, payload });
+                        let end = StreamEnd { error, log_tail };
+                        Streaming::Began(AnswerStream::whole(*id, Bytes::new(), end))
+                    }
+                    InvokeOutcome::Refused(refusal) => Streaming::Refused(refusal),
+                };
+                drop(caller.send(streaming));
+            }
         }
     }
 
@@ -48,6 +65,7 @@ impl Reply {
         match self {
             Self::Outcome(caller) => drop(caller.send(InvokeOutcome::Refused(refusal))),
             Self::Invoked(caller) => drop(caller.send(not_run(refusal))),
+            Self::Streaming(caller) => drop(caller.send(Streaming::Refused(refusal))),
         }
     }
 }

@@ -29,9 +29,21 @@ const FILES: &[(&str, &str)] = &[
     embedded!("node/albacore/invocations.cjs"),
     embedded!("node/albacore/loader.cjs"),
     embedded!("node/albacore/logs.cjs"),
+    embedded!("node/albacore/rehearsal.cjs"),
+    embedded!("node/albacore/rehearsal/module.mjs"),
+    embedded!("node/albacore/rehearsal/script.js"),
     embedded!("node/albacore/streaming.cjs"),
     embedded!("node/albacore/syntax.cjs"),
+    embedded!("ruby/bootstrap.rb"),
+    embedded!("ruby/albacore/api.rb"),
+    embedded!("ruby/albacore/context.rb"),
+    embedded!("ruby/albacore/failures.rb"),
+    embedded!("ruby/albacore/logs.rb"),
+    embedded!("ruby/albacore/main.rb"),
 ];
+
+/// Folders that stand for runtimes without a file of ours.
+const EMPTY_FOLDERS: [&str; 2] = ["java", "dotnet"];
 
 const DIRECTORY_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o644;
@@ -57,6 +69,11 @@ impl RuntimeFiles {
             }
             write_file(&path, text)?;
         }
+        for name in EMPTY_FOLDERS {
+            let path = folder.join(name);
+            fs::create_dir_all(&path)?;
+            fs::set_permissions(&path, Permissions::from_mode(DIRECTORY_MODE))?;
+        }
         Ok(Self { folder })
     }
 
@@ -74,9 +91,25 @@ impl RuntimeFiles {
     pub(crate) fn node_bootstrap(&self) -> PathBuf {
         self.folder.join("node/bootstrap.cjs")
     }
+
+    /// What Ruby runs.
+    pub(crate) fn ruby_bootstrap(&self) -> PathBuf {
+        self.folder.join("ruby/bootstrap.rb")
+    }
+
+    /// The folder of Java's runtime on a host without the client.
+    pub(crate) fn java_folder(&self) -> PathBuf {
+        self.folder.join("java")
+    }
+
+    /// The folder of .NET's runtime on a host without the client.
+    pub(crate) fn dotnet_folder(&self) -> PathBuf {
+        self.folder.join("dotnet")
+    }
 }
 
-fn write_file(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a file that everybody may read; it appears whole or not at all. Blocks.
+pub(crate) fn write_file(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().unwrap_or(path);
     fs::create_dir_all(directory)?;
     fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE))?;

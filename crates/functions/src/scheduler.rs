@@ -10,6 +10,7 @@
 use crate::account::{Account, Queued};
 use crate::core::Core;
 use crate::environment::Environment;
+use crate::metrics::{Called, Concurrent, Metering};
 use crate::pace::Pace;
 use crate::pending::Pending;
 use invoke::InvokeRefusal;
@@ -43,6 +44,7 @@ pub(crate) struct Scheduler {
     pub(crate) core: Rc<Core>,
     pub(crate) function: Arc<Function>,
     pub(crate) account: Arc<Account>,
+    pub(crate) metering: Rc<Metering>,
     /// The most recently idle one last; those without a process before all others.
     idle: RefCell<Vec<Rc<Environment>>>,
     /// The account says that this core has an idle environment.
@@ -59,14 +61,22 @@ pub(crate) struct Scheduler {
     pub(crate) pace: Pace,
     /// Replaced by another scheduler, or its function was deleted.
     retired: Cell<bool>,
+    /// Environments that are kept ready, and how many there shall be.
+    pub(crate) kept: Cell<usize>,
+    pub(crate) kept_wanted: Cell<usize>,
+    /// Somebody is going to look whether one is missing; and how many inits of such have failed in a row.
+    pub(crate) kept_looks: Cell<bool>,
+    pub(crate) kept_failures: Cell<u32>,
 }
 
 impl Scheduler {
     pub(crate) fn new(core: Rc<Core>, function: Arc<Function>, account: Arc<Account>) -> Self {
+        let metering = core.host.metrics.metering(&function.arn);
         Self {
             core,
             function,
             account,
+            metering: Rc::new(metering),
             idle: RefCell::default(),
             is_advertised: Cell::new(false),
             waiting: RefCell::default(),
@@ -76,6 +86,10 @@ impl Scheduler {
             enough: Notify::new(),
             pace: Pace::new(),
             retired: Cell::new(false),
+            kept: Cell::new(0),
+            kept_wanted: Cell::new(0),
+            kept_looks: Cell::new(false),
+            kept_failures: Cell::new(0),
         }
     }
 
@@ -99,7 +113,17 @@ impl Scheduler {
     }
 
     fn pop_idle(&self) -> Option<Rc<Environment>> {
-        let idle = self.idle.borrow_mut().pop()?;
+        let mut all = self.idle.borrow_mut();
+        // One that is kept ready comes before all others. Source: Lambda 4.7.
+        let kept = match self.kept.get() {
+            0 => None,
+            _ => all.iter().rposition(|it| it.is_kept() && it.has_runtime()),
+        };
+        let idle = match kept {
+            Some(at) => all.remove(at),
+            None => all.pop()?,
+        };
+        drop(all);
         self.advertise();
         Some(idle)
     }
@@ -159,6 +183,9 @@ impl Scheduler {
     /// many wait for room already.
     #[must_use]
     fn cover_one_more(self: &Rc<Self>) -> bool {
+        if !self.account.may_scale(Instant::now()) {
+            return false;
+        }
         if let Ok(permit) = self.core.host.environments.clone().try_acquire_owned() {
             self.start(permit);
         } else if let Some(queued) = self.account.queue(self.core.host.options.queue_per_function_max) {
@@ -218,12 +245,28 @@ impl Scheduler {
 
     fn throttle(&self, pending: Pending) {
         self.account.throttles.fetch_add(1, Relaxed);
+        self.metering.throttled(Called::by(&pending.invocation.function));
         pending.refuse(InvokeRefusal::Throttled);
     }
 
     fn start(self: &Rc<Self>, permit: OwnedSemaphorePermit) {
         self.starting.set(self.starting.get() + 1);
-        Environment::start(Rc::clone(self), permit);
+        Environment::start(Rc::clone(self), permit, false);
+    }
+
+    /// The same of one that is kept ready.
+    pub(crate) fn start_kept(self: &Rc<Self>, permit: OwnedSemaphorePermit) {
+        self.starting.set(self.starting.get() + 1);
+        Environment::start(Rc::clone(self), permit, true);
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.get() || self.core.stop.is_cancelled()
+    }
+
+    /// Those that are idle now, the one that has been so for longest first.
+    pub(crate) fn idle_environments(&self) -> Vec<Rc<Environment>> {
+        self.idle.borrow().clone()
     }
 
     /// The host is full: asks for an idle environment to be ended, and waits for its place.
@@ -316,7 +359,13 @@ impl Scheduler {
             return Offer::Keep;
         }
         // When somebody waits for room on this host, an idle environment has to go.
-        if self.retired.get() || self.core.host.is_starved() {
+        let is_surplus = environment.release_if_surplus();
+        let must_go = match environment.is_kept() {
+            // Another one takes its place.
+            true => !environment.has_runtime(),
+            false => is_surplus || self.core.host.is_starved(),
+        };
+        if self.retired.get() || must_go || environment.is_old() {
             return Offer::End;
         }
         environment.rest();
@@ -358,6 +407,7 @@ impl Scheduler {
         self.idle
             .borrow()
             .iter()
+            .filter(|environment| !environment.is_kept())
             .map(|environment| environment.idle_since.get())
             .min()
     }
@@ -365,7 +415,8 @@ impl Scheduler {
     /// Ends the environment that has been idle for longest.
     pub(crate) fn end_idle_for_longest(&self) {
         let mut idle = self.idle.borrow_mut();
-        let found = (0..idle.len()).min_by_key(|&at| idle[at].idle_since.get());
+        let may_go = (0..idle.len()).filter(|&at| !idle[at].is_kept());
+        let found = may_go.min_by_key(|&at| idle[at].idle_since.get());
         let longest = found.map(|at| idle.remove(at));
         drop(idle);
         self.advertise();
@@ -386,12 +437,15 @@ impl Scheduler {
 }
 
 /// An environment that has an invocation. Ends when dropped.
-pub(crate) struct Busy(Rc<Scheduler>);
+pub(crate) struct Busy(
+    Rc<Scheduler>,
+    #[expect(dead_code, reason = "held until it ends")] Concurrent,
+);
 
 impl Busy {
-    pub(crate) fn new(scheduler: &Rc<Scheduler>) -> Self {
+    pub(crate) fn new(scheduler: &Rc<Scheduler>, is_kept: bool) -> Self {
         scheduler.pace.begin();
-        Self(Rc::clone(scheduler))
+        Self(Rc::clone(scheduler), scheduler.metering.begin(is_kept))
     }
 }
 

@@ -4,12 +4,12 @@
 //! what is left of it when albacore was killed.
 
 use super::CodeError;
-use super::unpack::{self, ZIP_BYTES_MAX};
+use super::unpack::{self, DIRECTORY_MODE, ZIP_BYTES_MAX};
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -40,10 +40,21 @@ impl Shelf {
     /// The folder of a package, unpacked now if it is not there yet. Blocks.
     pub(super) fn unpacked(&self, zip: &Path) -> Result<PathBuf, CodeError> {
         let bytes = read(zip)?;
-        let folder = self.directory.join(hexadecimal(&Sha256::digest(&bytes)));
+        self.made(&hexadecimal(&Sha256::digest(&bytes)), |root| {
+            unpack::unpack(&bytes, root).map_err(|error| named(zip, error))
+        })
+    }
+
+    /// The folder with this name, filled by `fill` now if it is not there yet. Blocks.
+    pub(super) fn made(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&Path) -> Result<(), CodeError>,
+    ) -> Result<PathBuf, CodeError> {
+        let folder = self.directory.join(name);
         if !folder.is_dir() {
             let mut in_progress = self.begin()?;
-            unpack::unpack(&bytes, &in_progress.path).map_err(|error| named(zip, error))?;
+            fill(&in_progress.path)?;
             match fs::rename(&in_progress.path, &folder) {
                 Ok(()) => in_progress.kept = true,
                 // Another call was faster, with the same contents.
@@ -60,6 +71,8 @@ impl Shelf {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
         let path = self.hidden()?;
         DirBuilder::new().mode(0o700).create(&path)?;
+        // What it becomes is open to the user of functions, who sees nothing of the folders above.
+        fs::set_permissions(&path, Permissions::from_mode(DIRECTORY_MODE))?;
         Ok(InProgress { path, kept: false })
     }
 
@@ -152,6 +165,6 @@ fn named(zip: &Path, error: CodeError) -> CodeError {
     }
 }
 
-fn hexadecimal(digest: &[u8]) -> String {
+pub(super) fn hexadecimal(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

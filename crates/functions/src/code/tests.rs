@@ -1,6 +1,7 @@
 //! Packages as tools write them, and as nobody should.
 
 mod archive;
+mod layers;
 
 use super::*;
 use archive::{Entry, archive};
@@ -257,11 +258,13 @@ async fn damaged_packages_do_no_harm() {
         Entry::link("l", "d/a"),
         Entry::file("b", b"hello"),
     ]);
+    // One shelf for all, as one process has it: each new one would clear out, with a thread that is still at it afterwards.
+    let codes = world.codes();
     for at in 0..whole.len() {
         for change in [0x01, 0x80, 0xff] {
             let mut bytes = whole.clone();
             bytes[at] ^= change;
-            let _ = world.unpack_bytes(&bytes).await;
+            let _ = codes.ready(&world.zip(&bytes, &format!("{at} {change}"))).await;
         }
     }
     assert_eq!(fs::read_to_string(world.0.join("outside")).unwrap(), "untouched");
@@ -285,6 +288,19 @@ async fn bombs_are_stopped_at_the_limit() {
     let message = world.unpack(&lying).await.unwrap_err();
     assert!(message.contains(UNREADABLE), "{message}");
     world.check_untouched("a lying bomb");
+}
+
+// LAM-C-015: 262,144,000 bytes, and not one more
+#[tokio::test]
+async fn a_package_may_have_every_byte_of_the_limit() {
+    const LIMIT: usize = 262_144_000;
+    let world = World::new();
+    let most = vec![0; LIMIT - 1];
+    let with = |last: &[u8]| [Entry::file("a", &most).deflated(), Entry::file("b", last)];
+    let message = world.unpack_bytes(&archive(&with(b"12"))).await.unwrap_err();
+    assert_eq!(message, "code.zip: Unzipped size must be smaller than 262144000 bytes");
+    world.check_untouched("one byte too many");
+    world.unpack_bytes(&archive(&with(b"1"))).await.unwrap();
 }
 
 #[tokio::test]

@@ -25,9 +25,9 @@ use zip::read::ZipFile;
 /// The largest zip file. Source: Lambda 1.7.
 pub(super) const ZIP_BYTES_MAX: u64 = 52_428_800;
 /// The most bytes that all files of a package may have together. Source: Lambda 1.7.
-const UNZIPPED_BYTES_MAX: u64 = 262_144_000;
+pub(super) const UNZIPPED_BYTES_MAX: u64 = 262_144_000;
 /// The most entries and directories of a package together, directories that are only parts of a path included.
-const ENTRIES_MAX: usize = 50_000;
+pub(super) const ENTRIES_MAX: usize = 50_000;
 /// The most headers of entries that may seem to be in a zip file, zip files inside of it included. Reading the list of
 /// entries takes some hundred bytes of memory for each.
 const HEADERS_MAX: usize = 200_000;
@@ -104,7 +104,7 @@ fn above(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
-const DIRECTORY_MODE: u32 = 0o755;
+pub(super) const DIRECTORY_MODE: u32 = 0o755;
 
 /// What an entry is, by the file type of its UNIX mode, or by its name where it has none.
 enum Kind {

@@ -6,14 +6,20 @@
 use super::Init;
 use super::process::{Home, Run, StartError};
 use super::{Environment, RuntimeState, State};
+use crate::extensions::{Progress, ShutdownReason};
 use crate::failure::Failure;
 use crate::log::{InitPhase, InitReport, Status};
 use crate::scheduler::Offer;
 use sandbox::ExitStatus;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// The least and the most time for the init of one that is kept ready.
+const KEPT_INIT_TIME: (Duration, Duration) = (Duration::from_secs(130), Duration::from_secs(900));
 
 /// How an init ends that does not end well.
 enum InitFailure {
@@ -30,6 +36,8 @@ enum InitFailure {
 /// What ends the quiet of a running environment.
 enum Event {
     Exited(ExitStatus),
+    /// An external extension has.
+    ExtensionExited(ExitStatus),
     TimedOut,
     /// The runtime broke the rules.
     BrokenOff,
@@ -39,15 +47,16 @@ enum Event {
 impl Environment {
     /// The whole life. The permit goes last, so that the host's limit counts what is ending too.
     pub(super) async fn live(self: Rc<Self>, permit: OwnedSemaphorePermit) {
-        let options = &self.scheduler.core.host.options;
-        match Home::make(options, &self.id).await {
+        match Home::make(&self.scheduler.core.host, &self.scheduler.function, &self.id).await {
             Ok(home) => {
                 self.live_in(&home).await;
+                self.release();
                 self.state.replace(State::default());
                 home.remove().await;
             }
             Err(error) => {
                 tracing::error!(function = %self.scheduler.function.arn, %error, "cannot make an environment's directory");
+                self.release();
                 self.scheduler.start_failed();
             }
         }
@@ -55,7 +64,7 @@ impl Environment {
     }
 
     async fn live_in(self: &Rc<Self>, home: &Home) {
-        let init_deadline = Instant::now() + self.scheduler.core.host.options.init_timeout;
+        let init_deadline = Instant::now() + self.init_time_max();
         let mut run = match self.init(home, InitPhase::Init, init_deadline).await {
             Ok(run) => Some(run),
             // Repeated inside of the first invocation. Source: Lambda 4.1.
@@ -78,7 +87,7 @@ impl Environment {
         }
         self.scheduler.take_idle(self);
         if let Some(run) = run {
-            self.end_run(run).await;
+            self.end_run(run, ShutdownReason::Spindown).await;
         }
         self.close_log_of_lost();
         let unfinished = self.state.borrow_mut().invocation.take();
@@ -90,10 +99,23 @@ impl Environment {
         }
     }
 
+    /// How long the ordinary init may take. Nobody waits for that of one that is kept ready. Source: Lambda 4.1.
+    fn init_time_max(&self) -> Duration {
+        match self.is_kept() {
+            true => self.timeout().clamp(KEPT_INIT_TIME.0, KEPT_INIT_TIME.1),
+            false => self.scheduler.core.host.options.init_timeout,
+        }
+    }
+
     /// Starts the runtime and waits until it asks for an event. A failed one leaves no process.
     async fn init(self: &Rc<Self>, home: &Home, phase: InitPhase, deadline: Instant) -> Result<Run, InitFailure> {
+        let _init = self.scheduler.core.host.parking.init_begins();
         let began = Instant::now();
-        self.init.set(Init { phase, began });
+        self.init.set(Init {
+            phase,
+            began,
+            is_runtime_done: false,
+        });
         // The one before was for nothing, and this one may be a part of its invocation's duration.
         self.init_duration.set(None);
         let ended = self.run_init(home, deadline).await;
@@ -104,18 +126,28 @@ impl Environment {
             Err((InitFailure::Function(failure), at)) => Some((failure.status(), at)),
         };
         if let Some((status, at)) = status {
+            self.log_init_runtime_done(*at, &status);
             self.journal.init_end(&InitReport {
                 phase,
                 duration: *at - began,
                 status: &status,
             });
         }
+        if ended.is_err() {
+            self.journal.end_telemetry();
+        }
+        match &ended {
+            Ok(_) => self.init_has_ended(true),
+            Err((InitFailure::Ending | InitFailure::Service, _)) => {}
+            Err((InitFailure::TimedOut | InitFailure::Function(_), _)) => self.init_has_ended(false),
+        }
         ended.map_err(|(failure, _)| failure)
     }
 
     /// Says of a failure also when it happened. Nothing is left of the process then, and all that it wrote has been read.
     async fn run_init(self: &Rc<Self>, home: &Home, deadline: Instant) -> Result<Run, (InitFailure, Instant)> {
-        let mut starting = pin!(Run::start(self, home));
+        let give_up = CancellationToken::new();
+        let mut starting = pin!(Run::start(self, home, &give_up));
         let (started, mut failure) = tokio::select! {
             biased;
             () = self.must_end() => (None, Some(InitFailure::Ending)),
@@ -125,14 +157,18 @@ impl Environment {
         // A start that was given up is waited for: only then is it certain that nothing of it is left.
         let started = match started {
             Some(started) => started,
-            None => starting.await,
+            None => {
+                give_up.cancel();
+                starting.await
+            }
         };
         let mut run = match started {
             Ok(run) => run,
             Err(error) => {
-                self.state.borrow_mut().runtime = RuntimeState::Absent;
+                self.log_extensions();
+                self.forget_run();
                 let failure = failure.unwrap_or(match error {
-                    StartError::Service => InitFailure::Service,
+                    StartError::Service | StartError::GivenUp => InitFailure::Service,
                     StartError::Function(failure) => InitFailure::Function(failure),
                 });
                 return Err((failure, Instant::now()));
@@ -141,13 +177,15 @@ impl Environment {
         let mut at = None;
         while failure.is_none() {
             match self.state.borrow().runtime {
-                RuntimeState::Started => {}
+                RuntimeState::Started | RuntimeState::InitDone => {}
                 RuntimeState::InitError | RuntimeState::Absent | RuntimeState::ExitedInInit | RuntimeState::Exited => {
                     break;
                 }
-                RuntimeState::Ready | RuntimeState::Running | RuntimeState::Answering(_) | RuntimeState::Answered => {
-                    return Ok(run);
-                }
+                RuntimeState::Ready
+                | RuntimeState::Running
+                | RuntimeState::Answering(_)
+                | RuntimeState::Answered
+                | RuntimeState::Done => return Ok(run),
             }
             tokio::select! {
                 biased;
@@ -157,7 +195,13 @@ impl Environment {
                     at = Some(Instant::now());
                     self.heard_exit();
                     run.hear_last_words(self).await;
-                    failure = Some(InitFailure::Function(Failure::Exited(status)));
+                    failure = Some(InitFailure::Function(self.runtime_failure(status)));
+                }
+                (name, status) = run.externals.exited() => {
+                    at = Some(Instant::now());
+                    run.server.settle(self).await;
+                    self.extension_exited(&name, Progress::Exited);
+                    failure = Some(InitFailure::Function(self.extension_failure(status)));
                 }
                 () = run.server.accept(self) => {}
                 () = sleep_until(deadline) => failure = Some(self.init_timed_out()),
@@ -167,10 +211,40 @@ impl Environment {
         }
         let at = at.unwrap_or_else(Instant::now);
         self.observe_memory(at);
-        self.end_run(run).await;
+        self.log_extensions();
+        self.tell_of_failed_init(failure.as_ref(), at);
+        let reason = match &failure {
+            Some(InitFailure::TimedOut) => ShutdownReason::Timeout,
+            Some(InitFailure::Ending) => ShutdownReason::Spindown,
+            Some(InitFailure::Service | InitFailure::Function(_)) | None => ShutdownReason::Failure,
+        };
+        self.end_run(run, reason).await;
         // What the runtime says itself counts more than how it ended.
         let posted = self.state.borrow_mut().init_error.take().map(InitFailure::Function);
         Err((posted.or(failure).unwrap_or(InitFailure::TimedOut), at))
+    }
+
+    /// With extensions the end of the runtime takes its time. Those that wait for the end of the init hear of it before, and
+    /// so does the caller of the invocation that it belongs to; without extensions all is said together.
+    fn tell_of_failed_init(&self, failure: Option<&InitFailure>, at: Instant) {
+        let failure = {
+            let state = self.state.borrow();
+            if state.extensions.is_none() {
+                return;
+            }
+            match (&state.init_error, failure) {
+                (Some(posted), _) | (None, Some(InitFailure::Function(posted))) => Some(posted.clone()),
+                (None, Some(InitFailure::TimedOut) | None) => None,
+                (None, Some(InitFailure::Ending | InitFailure::Service)) => return,
+            }
+        };
+        let status = failure.as_ref().map_or(Status::Timeout, Failure::status);
+        self.log_init_runtime_done(at, &status);
+        if let Some(failure) = failure
+            && self.init.get().phase == InitPhase::Invoke
+        {
+            self.fail(failure, at);
+        }
     }
 
     /// The caller of the invocation that this init belongs to, if it does, need not wait until the process is gone.
@@ -189,7 +263,7 @@ impl Environment {
             if let Some(running) = &self.state.borrow().invocation {
                 break running.deadline;
             }
-            let retirement = self.idle_since.get() + self.scheduler.core.host.options.idle_retirement;
+            let retirement = self.end_of_idleness();
             self.alarm.set(retirement);
             tokio::select! {
                 biased;
@@ -210,14 +284,22 @@ impl Environment {
 
     /// Watches over a runtime that has finished its init, until it is gone.
     async fn watch(self: &Rc<Self>, mut run: Run) -> Offer {
+        // Its first event is on its way already, and has not waited for this.
+        self.share_cpu();
         let event = self.next_event(&mut run).await;
         let at = Instant::now();
+        let reason = match &event {
+            Event::Exited(_) | Event::ExtensionExited(_) | Event::BrokenOff => ShutdownReason::Failure,
+            Event::TimedOut => ShutdownReason::Timeout,
+            Event::Ending => ShutdownReason::Spindown,
+        };
         let (failure, next) = match event {
             Event::Exited(status) => {
                 self.heard_exit();
                 run.hear_last_words(self).await;
-                (Some(Failure::Exited(status)), Offer::Keep)
+                (Some(self.runtime_failure(status)), Offer::Keep)
             }
+            Event::ExtensionExited(status) => (Some(self.extension_failure(status)), Offer::Keep),
             Event::TimedOut => (Some(Failure::TimedOut(self.timeout())), Offer::Keep),
             // The caller was answered when it broke off.
             Event::BrokenOff => (Some(Failure::AnswerTruncated), Offer::Keep),
@@ -232,7 +314,8 @@ impl Environment {
             self.fail(failure, at);
         }
         self.observe_memory(at);
-        self.end_run(run).await;
+        self.end_run(run, reason).await;
+        self.journal.end_telemetry();
         self.close_log_of_lost();
         next
     }
@@ -253,6 +336,11 @@ impl Environment {
                 }
                 () = self.scheduler.core.stop.cancelled() => return Event::Ending,
                 status = run.process.wait() => return Event::Exited(status),
+                (name, status) = run.externals.exited() => {
+                    run.server.settle(self).await;
+                    self.extension_exited(&name, Progress::Exited);
+                    return Event::ExtensionExited(status);
+                }
                 () = run.server.accept(self) => {}
                 () = sleep_until(alarm) => {
                     if Instant::now() >= self.next_alarm() {
@@ -260,7 +348,9 @@ impl Environment {
                         if busy {
                             return Event::TimedOut;
                         }
-                        if self.scheduler.take_idle(self) {
+                        if !self.is_worn_out() {
+                            self.freeze();
+                        } else if self.scheduler.take_idle(self) {
                             return Event::Ending;
                         }
                     }
@@ -273,14 +363,14 @@ impl Environment {
     fn next_alarm(&self) -> Instant {
         match &self.state.borrow().invocation {
             Some(running) => running.deadline,
-            None => self.idle_since.get() + self.scheduler.core.host.options.idle_retirement,
+            None => self.next_idle_alarm(),
         }
     }
 
     fn heard_exit(&self) {
         let mut state = self.state.borrow_mut();
         state.runtime = match state.runtime {
-            RuntimeState::Started | RuntimeState::InitError => RuntimeState::ExitedInInit,
+            RuntimeState::Started | RuntimeState::InitDone | RuntimeState::InitError => RuntimeState::ExitedInInit,
             _ => RuntimeState::Exited,
         };
         // Somebody else may get it.
@@ -294,7 +384,13 @@ impl Environment {
         let mut state = self.state.borrow_mut();
         if let Some(mut running) = state.invocation.take() {
             running.fail(failure, at, &self.scheduler);
+            // They wait for it, if they know of the invocation; without them all is said together.
+            let is_awaited = state.extensions.is_some() && running.is_announced;
             state.lost = Some(running);
+            drop(state);
+            if is_awaited {
+                self.log_runtime_done();
+            }
         }
     }
 
@@ -306,21 +402,38 @@ impl Environment {
         }
     }
 
-    async fn end_run(&self, run: Run) {
-        {
+    async fn end_run(self: &Rc<Self>, mut run: Run, reason: ShutdownReason) {
+        let has_extensions = {
             let mut state = self.state.borrow_mut();
             state.runtime = RuntimeState::Absent;
             state.waiting = None;
             state.process = None;
+            state
+                .extensions
+                .as_ref()
+                .is_some_and(|extensions| extensions.any_registered())
+        };
+        if has_extensions {
+            run.shut_down(self, reason).await;
         }
         run.end().await;
         // Its connections have ended only now, and may have had their say meanwhile.
-        let mut state = self.state.borrow_mut();
-        state.runtime = RuntimeState::Absent;
-        state.waiting = None;
+        self.forget_run();
     }
 
-    fn is_ending(&self) -> bool {
+    /// Nothing of a run is left.
+    fn forget_run(&self) {
+        self.door.take();
+        let mut state = self.state.borrow_mut();
+        self.frozen.set(false);
+        self.no_longer_ready();
+        state.runtime = RuntimeState::Absent;
+        state.waiting = None;
+        state.extensions = None;
+        state.extension_outputs.clear();
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
         self.ending.get() || self.scheduler.core.stop.is_cancelled()
     }
 

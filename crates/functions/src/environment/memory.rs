@@ -1,7 +1,7 @@
 //! The most memory that an environment has used, as its REPORT lines show it.
 
 use crate::runtime_api::some_below;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
@@ -25,14 +25,32 @@ pub(super) struct PeakMemory {
     asked_at: Cell<Option<Instant>>,
     /// All processes of the environment are below it.
     init: Cell<Option<u32>>,
+    /// The init processes of its extensions.
+    beside: RefCell<Vec<u32>>,
 }
 
 impl PeakMemory {
+    /// A new run begins.
+    pub(super) fn begin(&self) {
+        self.beside.borrow_mut().clear();
+    }
+
+    /// The processes below this init count, too.
+    pub(super) fn also(&self, init: u32) {
+        self.beside.borrow_mut().push(init);
+    }
+
+    /// The init processes that count.
+    pub(super) fn inits(&self) -> Vec<u32> {
+        let beside = self.beside.borrow();
+        self.init.get().into_iter().chain(beside.iter().copied()).collect()
+    }
+
     /// A new main process, `pid`, below a new init process. Its first figure is taken now, because it may end before anybody
-    /// asks, and the next one as soon as somebody does.
+    /// asks; those of others, and the next one, as soon as somebody does.
     pub(super) fn restart(&self, init: u32, pid: u32) {
         self.init.set(Some(init));
-        self.add(pid);
+        self.take(peak_of(pid).unwrap_or(0));
         self.asked_at.set(None);
     }
 
@@ -59,14 +77,20 @@ impl PeakMemory {
     }
 
     fn add(&self, pid: u32) {
-        let init = self.init.get();
-        let mut others = init.map_or_else(Vec::new, |init| some_below(init, PROCESSES_MAX, THREADS_MAX));
+        let inits = self.inits();
+        let mut others: Vec<u32> = inits
+            .into_iter()
+            .flat_map(|init| some_below(init, PROCESSES_MAX, THREADS_MAX))
+            .collect();
         // A kernel may have no lists of children.
         others.retain(|&other| other != pid);
         others.truncate(PROCESSES_MAX - 1);
         let all = std::iter::once(pid).chain(others);
-        let sum: u64 = all.filter_map(peak_of).sum();
-        self.kilobytes.set(self.kilobytes.get().max(sum));
+        self.take(all.filter_map(peak_of).sum());
+    }
+
+    fn take(&self, kilobytes: u64) {
+        self.kilobytes.set(self.kilobytes.get().max(kilobytes));
     }
 
     /// In megabytes, of 1024 times 1024 bytes, rounded up. (unverified: how Lambda rounds.)
@@ -138,6 +162,7 @@ mod tests {
         // very moment may hide this one.
         for _ in 0..100 {
             memory.restart(std::process::id(), u32::MAX);
+            memory.observe(u32::MAX, Instant::now());
         }
         child.kill().unwrap();
         child.wait().unwrap();

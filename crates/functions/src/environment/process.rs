@@ -1,49 +1,70 @@
 //! One run of an environment's runtime: the main process, its Runtime API and the readers of its output.
 
+use super::external::{Externals, shutdown_times};
+use super::place::Place;
 use super::{Environment, RuntimeState, Watched};
-use crate::code::CodeError;
+use crate::code::{CodeError, ReadyCode};
+use crate::door::Opening;
+use crate::extensions::{Progress, ShutdownReason};
 use crate::failure::Failure;
+use crate::host::Host;
 use crate::interpreters::{Choice, Obstacle};
-use crate::launch::Launch;
+use crate::launch;
+use crate::launch::{Inside, Launch};
 use crate::log::{InitStart, Output, RuntimeVersion};
-use crate::runtime_api::Server;
-use crate::{Options, launch};
+use crate::machine;
+use crate::network::NetworkFailure;
+use crate::runtime_api::{Server, Users};
 use model::lambda::function::Function;
-use sandbox::{ExitStatus, Process, SpawnError, Step};
+use model::lambda::runtime::Runtime;
+use sandbox::{ExitStatus, Process, Reach, SpawnError, Spec, Step};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// How long, after the main process has ended, its connections and pipes may take to be read to their ends. They end by
 /// themselves, because everything that could hold them has been killed.
 const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// The directory of an environment, which outlives the resets of its runtime. Source: Lambda 4.4.
-pub(super) struct Home {
-    directory: PathBuf,
+/// The temporary directory of an environment, which outlives the resets of its runtime. Source: Lambda 4.4.
+pub(super) enum Home {
+    /// On the host's disk.
+    Directory(PathBuf),
+    /// Inside, and nowhere else.
+    Scratch(Place),
 }
 
 impl Home {
     /// Makes it. Blocks for some microseconds on the disk's file system, so it is done elsewhere.
-    pub(super) async fn make(options: &Options, environment_id: &str) -> io::Result<Self> {
-        let directory = options.data_dir.join("environments").join(environment_id);
-        let home = Self { directory };
-        let temporary = home.temporary();
+    pub(super) async fn make(host: &Host, function: &Function, environment_id: &str) -> io::Result<Self> {
+        if host.isolates() {
+            let bytes = function.configuration.ephemeral_storage.bytes();
+            return Ok(Self::Scratch(Place::new(host.spawner.scratch(bytes))));
+        }
+        let directory = host.options.data_dir.join("environments").join(environment_id);
+        let temporary = directory.join("tmp");
         blocking(move || std::fs::create_dir_all(temporary)).await?;
-        Ok(home)
+        Ok(Self::Directory(directory))
     }
 
+    /// Its path on the host.
     fn temporary(&self) -> PathBuf {
-        self.directory.join("tmp")
+        match self {
+            Self::Directory(directory) => directory.join("tmp"),
+            Self::Scratch(_) => PathBuf::new(),
+        }
     }
 
     /// Removes it with everything in it.
     pub(super) async fn remove(self) {
-        let (directory, temporary) = (self.directory.clone(), self.temporary());
+        let temporary = self.temporary();
+        let Self::Directory(directory) = self else { return };
+        let name = directory.display().to_string();
         let remove = move || {
             // Walking through it takes descriptors, which may be what was lacking; when nothing ever ran in it, it is
             // empty and goes without.
@@ -53,13 +74,14 @@ impl Home {
             })
         };
         if let Err(error) = blocking(remove).await {
-            let directory = self.directory.display();
-            tracing::warn!(%directory, %error, "cannot remove the directory of an environment");
+            tracing::warn!(directory = name, %error, "cannot remove the directory of an environment");
         }
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
@@ -69,12 +91,31 @@ pub(super) enum StartError {
     Service,
     /// The function's fault.
     Function(Failure),
+    /// Its caller has given it up.
+    GivenUp,
+}
+
+impl StartError {
+    /// What extensions are told that have been started already.
+    pub(super) fn shutdown_reason(&self) -> ShutdownReason {
+        match self {
+            Self::Service | Self::Function(_) => ShutdownReason::Failure,
+            Self::GivenUp => ShutdownReason::Timeout,
+        }
+    }
+}
+
+/// A main process, before and after the attempt to start it.
+enum Start {
+    Wanted(Spec),
+    Made(Result<Process, SpawnError>),
 }
 
 /// One run of the runtime.
 pub(super) struct Run {
     pub(super) process: Process,
     pub(super) server: Server,
+    pub(super) externals: Externals,
     readers: JoinSet<()>,
 }
 
@@ -85,7 +126,11 @@ impl Run {
     /// # Cancel safety
     ///
     /// Dropping the future leaves no process.
-    pub(super) async fn start(environment: &Environment, home: &Home) -> Result<Self, StartError> {
+    pub(super) async fn start(
+        environment: &Rc<Environment>,
+        home: &Home,
+        give_up: &CancellationToken,
+    ) -> Result<Self, StartError> {
         let scheduler = &environment.scheduler;
         let function = &scheduler.function;
         let service = |error: &dyn std::fmt::Display| {
@@ -109,34 +154,125 @@ impl Run {
                 Obstacle::Broken(_) => StartError::Service,
             });
         }
-        let code = match host.codes.ready(&function.code).await {
-            Ok(code) => code,
+        let ready = async {
+            let code = host.codes.ready(&function.code).await?;
+            let layers = host.codes.ready_layers(function, &code).await?;
+            Ok((code, layers))
+        };
+        let (code, layers) = match ready.await {
+            Ok(ready) => ready,
             Err(CodeError::Package(message)) => {
                 environment.journal.notice(&message);
                 return Err(StartError::Function(Failure::InvalidZipFile));
             }
             Err(error) => return Err(service(&error)),
         };
-        let mut server = Server::bind().map_err(|error| service(&error))?;
-        let spec = launch::spec(&Launch {
+        let opening = host.open_door(function).map_err(|error| service(&error))?;
+        let door = opening.as_ref().and_then(Opening::variables);
+        if let Some(message) = interpreters.lacks_client(runtime)
+            && !brings_client(function, &code, layers.as_deref()).await
+        {
+            environment.journal.notice(&message);
+            return Err(StartError::Function(Failure::InvalidRuntime));
+        }
+        if let Some(interpreter) = interpreter.interpreter() {
+            scheduler.core.share_classes(interpreter, host.isolates());
+        }
+        let no_network = |failure: Failure| {
+            environment.journal.notice(&failure.message());
+            StartError::Function(failure)
+        };
+        let reach = host.reach_of(function).map_err(no_network)?;
+        let (inside, process) = match home {
+            Home::Directory(_) => (None, None),
+            Home::Scratch(place) => {
+                let open = |reach| place.open(environment, &code, layers.as_deref(), interpreter, door.as_ref(), reach);
+                let mut made = open(reach).await;
+                if let Err(error) = &made {
+                    match host.network_failure(function, error) {
+                        Some(NetworkFailure::Final(failure)) => return Err(no_network(failure)),
+                        Some(NetworkFailure::Without) => made = open(Reach::Nothing).await,
+                        None => {}
+                    }
+                }
+                match made {
+                    Ok((inside, process)) => (Some(inside), process),
+                    Err(error) => {
+                        let failure = entry_point_failure(environment, &error, &code).await;
+                        return Err(failure.unwrap_or_else(|| service(&error)));
+                    }
+                }
+            }
+        };
+        let has_own_network = host.has_own_network(function);
+        let server = match &inside {
+            Some(inside) if has_own_network => inside.listener().and_then(Server::on),
+            Some(_) => Server::bind(Users::Any),
+            None => Server::bind(Users::Own),
+        };
+        let mut server = server.map_err(|error| service(&error))?;
+        let launch = Launch {
             function,
             code: &code,
+            layers: layers.as_deref(),
             interpreter,
             runtime_api: server.address(),
+            door: door.as_ref(),
             temporary: &home.temporary(),
             log_stream: &environment.journal.stream,
-        });
-        let spec = launch::with_own_tmp(spec, host.spawner.host_features())
-            .await
-            .map_err(|error| service(&error))?;
+            metadata_token: &environment.metadata_token,
+            is_provisioned: environment.is_kept(),
+            inside: inside.as_ref(),
+        };
+        let start = match process {
+            Some(started) => Start::Made(started),
+            None => {
+                let spec = launch::with_own_tmp(launch::spec(&launch), host.spawner.host_features());
+                Start::Wanted(spec.await.map_err(|error| service(&error))?)
+            }
+        };
+        // Where nobody is going to answer nobody listens.
+        let listener = inside.as_ref().and_then(Inside::door);
+        if let Some(opening) = opening {
+            environment.door.replace(opening.door());
+            environment.tell_door();
+            let way_out = opening.listen(listener).map_err(|error| service(&error))?;
+            server.lead_out(Some(way_out));
+        }
+        environment
+            .enclosure
+            .replace(inside.as_ref().filter(|_| has_own_network).and_then(Inside::enclosure));
         environment.state.borrow_mut().runtime = RuntimeState::Started;
-        let folder = spec.working_directory.clone();
-        let mut process = match host.spawner.spawn(spec).await {
+        environment.memory.begin();
+        let mut externals = Externals::launch(environment, &launch, &mut server, give_up).await?;
+        let started = match start {
+            Start::Made(started) => started,
+            Start::Wanted(spec) => host.spawner.spawn(spec).await,
+        };
+        let mut process = match started {
             Ok(process) => process,
             Err(error) => {
-                return Err(entry_point_failure(environment, &error, &folder)
-                    .await
-                    .unwrap_or_else(|| service(&error)));
+                let error = match error {
+                    // It is known by its name on the host.
+                    SpawnError::Exec { errno, .. } if interpreter.interpreter().is_none() => SpawnError::Exec {
+                        program: launch::program_and_folder(&code, layers.as_deref()).0,
+                        errno,
+                    },
+                    other => other,
+                };
+                let failure = entry_point_failure(environment, &error, &code).await;
+                let failure = match failure {
+                    Some(failure) => failure,
+                    // A place whose only process was an extension ends with it.
+                    None => match externals.failure(environment).await {
+                        Some(failure) => StartError::Function(failure),
+                        None => service(&error),
+                    },
+                };
+                externals
+                    .shut_down(environment, &mut server, failure.shutdown_reason())
+                    .await;
+                return Err(failure);
             }
         };
         let output = Output::of(&mut process, &environment.journal).map_err(|error| service(&error))?;
@@ -149,10 +285,12 @@ impl Run {
         environment.state.borrow_mut().process = Some(Watched {
             pid: Some(process.pid()),
             output: Rc::new(output),
+            enclosure: inside.as_ref().and_then(Inside::enclosure),
         });
         Ok(Self {
             process,
             server,
+            externals,
             readers,
         })
     }
@@ -161,6 +299,30 @@ impl Run {
     pub(super) async fn hear_last_words(&mut self, environment: &Rc<Environment>) {
         // Past the deadline they are dropped with the run.
         let _ = timeout(LAST_WORDS_TIME_MAX, self.server.drain(environment)).await;
+    }
+
+    /// Ends a run with extensions in the order and the time that Lambda gives it: SIGTERM to the runtime, then SIGKILL, then
+    /// the event to external ones. What is left is for [`Run::end`]. Source: Lambda 4.3.
+    pub(super) async fn shut_down(&mut self, environment: &Rc<Environment>, reason: ShutdownReason) {
+        let began = Instant::now();
+        let (runtime_time, whole_time) = shutdown_times(environment, !self.externals.is_empty());
+        self.process.terminate();
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.process.wait() => break,
+                (name, _) = self.externals.exited() => environment.extension_exited(&name, Progress::Exited),
+                () = self.server.accept(environment) => {}
+                () = sleep_until(began + runtime_time) => break,
+            }
+        }
+        self.process.kill();
+        // Those that listen hear how it ended before they are told to end themselves.
+        environment.journal.flush_telemetry().await;
+        let deadline = began + whole_time;
+        self.externals
+            .shut_down_until(environment, &mut self.server, reason, deadline)
+            .await;
     }
 
     /// Kills the process if it still runs, and waits until nothing of it is left.
@@ -196,15 +358,26 @@ fn runtime_version(function: &Function, interpreter: Choice<'_>) -> RuntimeVersi
     RuntimeVersion { text, arn }
 }
 
-/// Is it the function's fault that its program was not executed? `folder` is that of its code.
-async fn entry_point_failure(environment: &Environment, error: &SpawnError, folder: &Path) -> Option<StartError> {
+/// Does a function that the host has no client for run all the same?
+async fn brings_client(function: &Function, code: &ReadyCode, layers: Option<&Path>) -> bool {
+    if let Runtime::Dotnet(_) = function.configuration.runtime {
+        return launch::is_executable_assembly(&function.configuration.handler);
+    }
+    let (code, layers) = (code.clone(), layers.map(Path::to_owned));
+    let look = move || Ok(launch::brings_client(&code, layers.as_deref()));
+    blocking(look).await.unwrap_or(false)
+}
+
+/// Is it the function's fault that its program was not executed?
+async fn entry_point_failure(environment: &Environment, error: &SpawnError, code: &ReadyCode) -> Option<StartError> {
     const NO_SUCH_FILE: i32 = 2;
     let is_managed = environment.scheduler.function.configuration.runtime.is_managed();
     let (failure, notice) = match error {
         // The interpreter that was found is not there any more.
         SpawnError::Exec { .. } if is_managed => (Failure::InvalidRuntime, error.to_string()),
         SpawnError::Exec { program, errno } => {
-            let path = program.clone();
+            let (path, other) = (program.clone(), program.clone());
+            let other = blocking(move || Ok(machine::other(&other))).await.ok().flatten();
             // A script whose interpreter is missing gives the same error as a missing file.
             let exists = blocking(move || path.try_exists()).await.unwrap_or(false);
             let failure = if *errno == NO_SUCH_FILE && !exists {
@@ -212,12 +385,17 @@ async fn entry_point_failure(environment: &Environment, error: &SpawnError, fold
             } else {
                 Failure::BadBootstrap(*errno)
             };
-            (failure, error.to_string())
+            let notice = match other {
+                Some(other) => format!("{error}: {other}"),
+                None => error.to_string(),
+            };
+            (failure, notice)
         }
         SpawnError::Setup {
-            step: Step::WorkingDirectory,
+            step: Step::WorkingDirectory | Step::Code,
             errno,
         } => {
+            let (_, folder) = launch::program_and_folder(code, None);
             let folder = folder.display();
             let message = match *errno {
                 NO_SUCH_FILE => format!("the code folder {folder} does not exist"),

@@ -4,8 +4,10 @@ use super::running::Running;
 use crate::failure::Failure;
 use crate::log::Output;
 use crate::runtime_api::Connection;
+use sandbox::Enclosure;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
+use tokio::time::Instant;
 
 #[derive(Default)]
 pub(super) struct State {
@@ -21,13 +23,21 @@ pub(super) struct State {
     pub(super) init_error: Option<Failure>,
     /// The response head of the event; reused.
     pub(super) event_head: Vec<u8>,
+    /// If there are any.
+    pub(super) extensions: Option<Box<Extensions>>,
+    /// What external ones write, by their names.
+    pub(super) extension_outputs: Vec<(String, Rc<Output>)>,
 }
+
+pub(super) type Extensions = crate::extensions::Extensions<Rc<Connection>>;
 
 /// What is known of a process.
 pub(super) struct Watched {
     /// While it runs.
     pub(super) pid: Option<u32>,
     pub(super) output: Rc<Output>,
+    /// Where it runs, if it does not see the host.
+    pub(super) enclosure: Option<Enclosure>,
 }
 
 /// How far the runtime is. The names are those of Lambda's error messages. Source: Lambda 2.1.
@@ -38,6 +48,8 @@ pub(crate) enum RuntimeState {
     Absent,
     /// The process runs and has not asked for an event yet.
     Started,
+    /// It has asked for its first event, and extensions have not.
+    InitDone,
     /// It has posted an init error.
     InitError,
     /// It waits for an event.
@@ -48,6 +60,8 @@ pub(crate) enum RuntimeState {
     Answering(Answer),
     /// It has sent the answer, and has not asked for the next event yet.
     Answered,
+    /// It has asked for the next event, and extensions that were told of this one have not.
+    Done,
     /// The main process has ended before it asked for an event; what its connections still hold is being read.
     ExitedInInit,
     /// It has ended later.
@@ -60,7 +74,7 @@ impl RuntimeState {
             Self::Absent | Self::ExitedInInit | Self::Exited => "Exited",
             Self::Started => "Started",
             Self::InitError => "InitError",
-            Self::Ready => "Ready",
+            Self::Ready | Self::InitDone | Self::Done => "Ready",
             Self::Running => "Running",
             Self::Answering(answer) => answer.state_name(),
             Self::Answered => "RuntimeResponseSentState",
@@ -88,11 +102,47 @@ impl Answer {
 
 impl State {
     pub(super) fn wait(&mut self, connection: &Rc<Connection>) {
-        self.runtime = RuntimeState::Ready;
+        self.wait_as(RuntimeState::Ready, connection);
+    }
+
+    /// The connection waits for an event, and the runtime is as far as this.
+    pub(super) fn wait_as(&mut self, runtime: RuntimeState, connection: &Rc<Connection>) {
+        self.runtime = runtime;
         if let Some(earlier) = self.waiting.replace(Rc::clone(connection))
             && !Rc::ptr_eq(&earlier, connection)
         {
             earlier.close();
+        }
+    }
+
+    /// The runtime has asked for its first event: nobody registers any more. Do extensions that have still need time? Then
+    /// the connection waits.
+    pub(super) fn init_waits_for_extensions(&mut self, connection: &Rc<Connection>) -> bool {
+        let Some(extensions) = &mut self.extensions else {
+            return false;
+        };
+        extensions.close_registration();
+        let waits = !extensions.all_ready();
+        if waits {
+            self.wait_as(RuntimeState::InitDone, connection);
+        }
+        waits
+    }
+
+    /// The runtime has asked for the next event, and waits for it. Are extensions busy with the last one?
+    pub(super) fn waits_for_extensions(&mut self, connection: &Rc<Connection>, asked: Instant) -> bool {
+        match &self.extensions {
+            Some(extensions) if !extensions.invocation_done() => {
+                self.wait_as(RuntimeState::Done, connection);
+                if let Some(running) = &mut self.invocation {
+                    running.asked(asked);
+                }
+                true
+            }
+            _ => {
+                self.wait(connection);
+                false
+            }
         }
     }
 

@@ -20,22 +20,41 @@ pub(super) struct Candidate {
     pub(super) program: PathBuf,
 }
 
-/// Looks at the names that interpreters have, in every folder of `PATH`. Blocks.
-pub(super) fn candidates(path: &OsStr) -> Vec<Candidate> {
+/// The minor versions of Ruby 3 that are looked for beside `ruby`.
+const RUBY_MINORS: Range<u8> = 0..6;
+
+/// Where distributions keep several Javas, of which `PATH` has one.
+const JAVA_HOMES: &str = "/usr/lib/jvm";
+
+/// Where Java is besides `PATH`: in `JAVA_HOME`, and where distributions keep it. Blocks.
+pub(super) fn java_folders() -> Vec<PathBuf> {
+    let home = std::env::var_os("JAVA_HOME").map(PathBuf::from);
+    let home = home.filter(|home| home.is_absolute());
+    let listed = fs::read_dir(JAVA_HOMES).into_iter().flatten().flatten();
+    let mut listed: Vec<_> = listed.map(|entry| entry.path()).take(CANDIDATES_MAX).collect();
+    listed.sort();
+    home.into_iter().chain(listed).map(|home| home.join("bin")).collect()
+}
+
+/// Looks at the names that interpreters of a language have, in every folder of `PATH`; for Java's in `java_folders`, too.
+/// Blocks.
+pub(super) fn candidates(path: &OsStr, language: Language, java_folders: &[PathBuf]) -> Vec<Candidate> {
     // A relative folder would mean another one in every working directory.
     let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
     let mut seen = Vec::new();
     let mut found = Vec::new();
     for folder in folders.filter_map(|folder| folder.canonicalize().ok()) {
-        for language in Language::ALL {
-            let installed = behind_shims(&folder, language);
-            if installed.is_empty() {
-                look_into(&folder, language, &mut seen, &mut found);
-            }
-            for folder in installed {
-                look_into(&folder, language, &mut seen, &mut found);
-            }
+        let installed = behind_shims(&folder, language);
+        if installed.is_empty() {
+            look_into(&folder, language, &mut seen, &mut found);
         }
+        for folder in installed {
+            look_into(&folder, language, &mut seen, &mut found);
+        }
+    }
+    let more = java_folders.iter().filter(|_| language == Language::Java);
+    for folder in more.filter_map(|folder| folder.canonicalize().ok()) {
+        look_into(&folder, language, &mut seen, &mut found);
     }
     found.truncate(CANDIDATES_MAX);
     found
@@ -61,6 +80,11 @@ fn names(language: Language) -> Vec<String> {
             .chain(PYTHON_MINORS.map(|minor| format!("python3.{minor}")))
             .collect(),
         Language::Nodejs => vec!["node".to_owned(), "nodejs".to_owned()],
+        Language::Java => vec!["java".to_owned()],
+        Language::Ruby => std::iter::once("ruby".to_owned())
+            .chain(RUBY_MINORS.map(|minor| format!("ruby3.{minor}")))
+            .collect(),
+        Language::Dotnet => vec!["dotnet".to_owned()],
     }
 }
 
@@ -68,7 +92,7 @@ fn names(language: Language) -> Vec<String> {
 /// holds no shims.
 ///
 /// A shim takes a tenth of a second, and knows only the versions that are switched on. The managers have them in
-/// `shims` beside `versions/{version}` (pyenv, nodenv) or `installs/{language}/{version}` (asdf, mise).
+/// `shims` beside `versions/{version}` (pyenv, nodenv, rbenv, jenv) or `installs/{language}/{version}` (asdf, mise).
 fn behind_shims(folder: &Path, language: Language) -> Vec<PathBuf> {
     let Some(root) = folder.parent().filter(|_| folder.ends_with("shims")) else {
         return Vec::new();
@@ -76,6 +100,9 @@ fn behind_shims(folder: &Path, language: Language) -> Vec<PathBuf> {
     let places: &[&str] = match language {
         Language::Python => &["versions", "installs/python"],
         Language::Nodejs => &["versions", "installs/nodejs", "installs/node"],
+        Language::Java => &["versions", "installs/java"],
+        Language::Ruby => &["versions", "installs/ruby"],
+        Language::Dotnet => &[],
     };
     let listed = places.iter().filter_map(|place| fs::read_dir(root.join(place)).ok());
     let mut versions: Vec<PathBuf> = listed.flatten().flatten().map(|entry| entry.path()).collect();
@@ -134,15 +161,19 @@ mod tests {
         symlink(first.join("python3.11"), second.join("python3")).unwrap();
         symlink("/nowhere", second.join("node")).unwrap();
         program(&second.join("nodejs"), 0o755);
+        program(&second.join("java"), 0o755);
         let again = root.0.join("again");
         symlink(&second, &again).unwrap();
 
         let path = std::env::join_paths([&first, &second, &again, Path::new("relative"), Path::new("/nowhere")]);
-        let found = candidates(&path.unwrap());
+        let path = path.unwrap();
+        let of = |language| candidates(&path, language, std::slice::from_ref(&second));
+        let found = [of(Language::Python), of(Language::Nodejs), of(Language::Java)].concat();
         let expected = [
             (Language::Python, first.join("python3")),
             (Language::Python, second.join("python3")),
             (Language::Nodejs, second.join("nodejs")),
+            (Language::Java, second.join("java")),
         ];
         assert_eq!(
             found,
@@ -173,13 +204,15 @@ mod tests {
             program(path, 0o755);
             program(&shims.join(path.file_name().unwrap()), 0o755);
         }
-        let found = candidates(shims.as_os_str());
+        let of = |language| candidates(shims.as_os_str(), language, &[]);
+        let found = [of(Language::Python), of(Language::Nodejs)].concat();
         let found: Vec<_> = found.into_iter().map(|candidate| candidate.program).collect();
         assert_eq!(found, [2, 1, 0, 3].map(|index: usize| programs[index].clone()));
 
         // Of a manager that is not known, the shims are what there is.
         fs::remove_dir_all(root.0.join("versions")).unwrap();
-        let found = candidates(shims.as_os_str());
+        let of = |language| candidates(shims.as_os_str(), language, &[]);
+        let found = [of(Language::Python), of(Language::Nodejs)].concat();
         let found: Vec<_> = found.into_iter().map(|candidate| candidate.program).collect();
         assert_eq!(
             found,

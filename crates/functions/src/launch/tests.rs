@@ -4,14 +4,15 @@ use super::managed::EXEC_WRAPPER;
 use super::*;
 use crate::interpreters::Language;
 use model::lambda::function::{
-    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
+    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout, Layers,
 };
 use model::lambda::logging::{ApplicationLogLevel, LogGroupName, Logging, SystemLogLevel};
 use model::lambda::runtime::Runtime;
 use model::{AccountId, FunctionArn, Owner, Region, Scope, Secret};
+use std::sync::LazyLock;
 use std::time::{Duration, UNIX_EPOCH};
 
-fn function(runtime: &str, variables: &[(&str, &str)]) -> Function {
+pub(super) fn function(runtime: &str, variables: &[(&str, &str)]) -> Function {
     let scope = Scope {
         region: Region::try_from("eu-west-1").unwrap(),
         account: AccountId::try_from("111122223333").unwrap(),
@@ -29,7 +30,12 @@ fn function(runtime: &str, variables: &[(&str, &str)]) -> Function {
             memory: FunctionMemory::default(),
             environment: Environment::new(variables.collect()).unwrap(),
             concurrency: None,
+            provisioned: 0,
+            ephemeral_storage: model::lambda::function::EphemeralStorage::default(),
             logging: Logging::default(),
+            layers: Layers::default(),
+            network: None,
+            aws_api: model::lambda::function::AwsApi::OwnRole,
         },
         code: Code {
             location: CodeLocation::Folder("/srv/orders".into()),
@@ -39,18 +45,28 @@ fn function(runtime: &str, variables: &[(&str, &str)]) -> Function {
     }
 }
 
-fn spec_of(function: &Function, interpreter: Choice<'_>) -> Spec {
-    spec(&Launch {
-        function,
-        code: &ReadyCode::Folder("/srv/orders".into()),
-        interpreter,
-        runtime_api: "127.0.0.1:4711".parse().unwrap(),
-        temporary: Path::new("/data/tmp"),
-        log_stream: "stream",
-    })
+pub(super) fn spec_of(function: &Function, interpreter: Choice<'_>) -> Spec {
+    spec(&launch_of(function, interpreter))
 }
 
-fn variables_of(spec: Spec) -> BTreeMap<String, String> {
+pub(super) fn launch_of<'a>(function: &'a Function, interpreter: Choice<'a>) -> Launch<'a> {
+    static CODE: LazyLock<ReadyCode> = LazyLock::new(|| ReadyCode::Folder("/srv/orders".into()));
+    Launch {
+        function,
+        code: &CODE,
+        layers: None,
+        interpreter,
+        runtime_api: "127.0.0.1:4711".parse().unwrap(),
+        door: None,
+        temporary: Path::new("/data/tmp"),
+        log_stream: "stream",
+        metadata_token: "token",
+        is_provisioned: false,
+        inside: None,
+    }
+}
+
+pub(super) fn variables_of(spec: Spec) -> BTreeMap<String, String> {
     let text = |value: OsString| value.into_string().unwrap();
     spec.environment
         .into_iter()
@@ -62,10 +78,17 @@ fn made(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
     variables_of(spec_of(&function("provided.al2023", variables), Choice::NotNeeded))
 }
 
-fn interpreter(language: Language) -> Interpreter {
+pub(super) fn interpreter(language: Language) -> Interpreter {
     let (series, program, bootstrap) = match language {
         Language::Python => (11, "/usr/bin/python3.11", "/data/runtimes/python/bootstrap.py"),
         Language::Nodejs => (20, "/opt/node/bin/node", "/data/runtimes/node/bootstrap.cjs"),
+        Language::Java => (21, "/opt/jdk/bin/java", "/data/runtimes/java-1/lib"),
+        Language::Ruby => (31, "/usr/bin/ruby3.1", "/data/runtimes/ruby/bootstrap.rb"),
+        Language::Dotnet => (
+            10,
+            "/opt/dotnet/dotnet",
+            "/data/runtimes/dotnet-1/Amazon.Lambda.RuntimeSupport.dll",
+        ),
     };
     Interpreter {
         language,
@@ -74,13 +97,20 @@ fn interpreter(language: Language) -> Interpreter {
         program: program.into(),
         packages: match language {
             Language::Python => vec!["/usr/lib/python3/dist-packages".into()],
-            Language::Nodejs => Vec::new(),
+            Language::Java => vec![
+                "/data/runtimes/java-1/lib/a.jar".into(),
+                "/data/runtimes/java-1/lib/b.jar".into(),
+            ],
+            Language::Ruby => vec!["/usr/share/gems".into()],
+            Language::Nodejs | Language::Dotnet => Vec::new(),
         },
         bootstrap: bootstrap.into(),
+        inside_program: program.into(),
+        pieces: Vec::new(),
     }
 }
 
-fn command(spec: &Spec) -> Vec<&str> {
+pub(super) fn command(spec: &Spec) -> Vec<&str> {
     let program = spec.program.as_os_str();
     let all = std::iter::once(program).chain(spec.args.iter().map(OsString::as_os_str));
     all.map(|word| word.to_str().unwrap()).collect()
@@ -114,13 +144,19 @@ fn a_managed_runtime_is_an_interpreter_with_its_bootstrap() {
     ] {
         assert_eq!(variables.get(name).map(String::as_str), Some(expected), "{name}");
     }
-    assert_eq!(variables.len(), 21, "nothing else: {variables:?}");
+    assert_eq!(variables.len(), 23, "nothing else: {variables:?}");
 
     let node = interpreter(Language::Nodejs);
     let spec = spec_of(&function("nodejs20.x", &[]), Choice::Exact(&node));
     assert_eq!(
         command(&spec),
-        ["/opt/node/bin/node", "/data/runtimes/node/bootstrap.cjs"]
+        [
+            "/opt/node/bin/node",
+            "--expose-gc",
+            "--max-semi-space-size=6",
+            "--max-old-space-size=115",
+            "/data/runtimes/node/bootstrap.cjs"
+        ]
     );
     assert_eq!(
         variables_of(spec)["NODE_PATH"],
@@ -138,7 +174,13 @@ fn a_wrapper_gets_the_interpreter_and_its_arguments() {
         let spec = spec_of(&function, Choice::Exact(&node));
         command(&spec).into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
-    let tail = ["/opt/node/bin/node", "/data/runtimes/node/bootstrap.cjs"];
+    let tail = [
+        "/opt/node/bin/node",
+        "--expose-gc",
+        "--max-semi-space-size=6",
+        "--max-old-space-size=115",
+        "/data/runtimes/node/bootstrap.cjs",
+    ];
     assert_eq!(command_with(""), tail);
     for (wrapper, expected) in [
         ("/opt/wrap", "/opt/wrap"),
@@ -194,6 +236,8 @@ fn the_variables_of_a_provided_runtime() {
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
         ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/orders"),
         ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+        ("AWS_LAMBDA_METADATA_API", "127.0.0.1:4711"),
+        ("AWS_LAMBDA_METADATA_TOKEN", "token"),
         ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:4711"),
         ("AWS_REGION", "eu-west-1"),
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
@@ -212,7 +256,7 @@ fn the_variables_of_a_provided_runtime() {
     ] {
         assert_eq!(variables.get(name).map(String::as_str), Some(expected), "{name}");
     }
-    assert_eq!(variables.len(), 19, "nothing else: {variables:?}");
+    assert_eq!(variables.len(), 21, "nothing else: {variables:?}");
 }
 
 #[tokio::test]
@@ -261,7 +305,7 @@ fn a_function_may_override_what_is_not_reserved() {
 
 #[test]
 fn an_executable_runs_from_its_own_folder() {
-    let (program, folder) = program_and_folder(&ReadyCode::Executable("/srv/bin/hello".into()));
+    let (program, folder) = program_and_folder(&ReadyCode::Executable("/srv/bin/hello".into()), None);
     assert_eq!(
         (program, folder),
         (PathBuf::from("/srv/bin/hello"), PathBuf::from("/srv/bin"))
@@ -290,4 +334,57 @@ fn log_stream_names_begin_with_the_day() {
         log_stream_name(&function, UNIX_EPOCH, "ab"),
         "1970/01/01/orders[$LATEST]ab"
     );
+}
+
+// LAM-E-005: bootstrap is looked up in the code, then in the layers
+#[test]
+fn layers_stand_where_lambda_has_opt() {
+    let folder = std::env::temp_dir().join(format!("albacore-launch-{}", std::process::id()));
+    let (code, layers) = (folder.join("code"), folder.join("layers"));
+    for directory in [&code, &layers] {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    let program = || program_and_folder(&ReadyCode::Folder(code.clone()), Some(&layers)).0;
+    assert_eq!(program(), code.join("bootstrap"), "the error names the code's");
+    std::fs::write(layers.join("bootstrap"), "").unwrap();
+    assert_eq!(program(), layers.join("bootstrap"));
+    std::fs::write(code.join("bootstrap"), "").unwrap();
+    assert_eq!(program(), code.join("bootstrap"));
+    std::fs::remove_dir_all(&folder).unwrap();
+
+    let layered = |function: &Function, interpreter| {
+        spec(&Launch {
+            function,
+            code: &ReadyCode::Folder("/srv/orders".into()),
+            layers: Some(Path::new("/data/layers")),
+            interpreter,
+            runtime_api: "127.0.0.1:4711".parse().unwrap(),
+            door: None,
+            temporary: Path::new("/data/tmp"),
+            log_stream: "stream",
+            metadata_token: "token",
+            is_provisioned: false,
+            inside: None,
+        })
+    };
+    let python = interpreter(Language::Python);
+    let wrapped = function("python3.12", &[(EXEC_WRAPPER, "/opt/bin/wrapper")]);
+    let made = layered(&wrapped, Choice::Exact(&python));
+    assert!(command(&made).contains(&"/data/layers/bin/wrapper"), "{made:?}");
+    assert!(command(&made).contains(&"--opt=/data/layers"), "{made:?}");
+    assert_eq!(made.layers_directory.as_deref(), Some(Path::new("/data/layers")));
+    assert_eq!(
+        variables_of(made)["PATH"],
+        "/usr/bin:/usr/local/bin:/usr/bin/:/bin:/data/layers/bin"
+    );
+    let node = interpreter(Language::Nodejs);
+    let variables = variables_of(layered(&function("nodejs20.x", &[]), Choice::Exact(&node)));
+    assert_eq!(
+        variables["NODE_PATH"],
+        "/data/layers/nodejs/node20/node_modules:/data/layers/nodejs/node_modules:/data/runtimes/node/node_modules:\
+         /data/runtimes/node:/srv/orders"
+    );
+    let variables = variables_of(layered(&function("provided.al2", &[]), Choice::NotNeeded));
+    assert_eq!(variables["PATH"], "/usr/local/bin:/usr/bin:/bin:/data/layers/bin");
+    assert!(variables["LD_LIBRARY_PATH"].ends_with(":/data/layers/lib"));
 }

@@ -4,10 +4,12 @@
 //! caller who asked for it.
 
 use super::platform::{
-    AnswerSpans, InitReport, InitStart, Kind, Report, RuntimeDone, Status, json, level as level_of, text, write_time,
+    ExtensionState, InitReport, InitStart, Kind, Report, RuntimeDone, Status, Subscribed, json, level as level_of,
+    text, write_time,
 };
 use super::{LOG_LINE_BYTES_MAX, LogEvent, LogSink, Source, level};
 use crate::request_id::RequestId;
+use crate::telemetry::{Api, Audience, RecordType, Telemetry};
 use bytes::Bytes;
 use invoke::LOG_TAIL_BYTES_MAX;
 use model::lambda::function::Function;
@@ -40,6 +42,10 @@ pub(crate) struct Journal {
     pub(super) scratch: Rc<Scratch>,
     /// While an invocation runs whose caller wants the end of its log.
     tail: RefCell<Option<Vec<u8>>>,
+    /// If extensions have subscribed to what is said here.
+    telemetry: RefCell<Option<Rc<Telemetry>>>,
+    /// The beginning of an init, for those who subscribe while it runs.
+    init_started: RefCell<Option<Vec<u8>>>,
 }
 
 /// The configured group, or the default one. Source: Lambda 9.3.
@@ -65,6 +71,8 @@ impl Journal {
             born_ms: now_ms(),
             scratch,
             tail: RefCell::default(),
+            telemetry: RefCell::default(),
+            init_started: RefCell::default(),
         }
     }
 
@@ -105,9 +113,61 @@ impl Journal {
         self.event(Source::Notice, now_ms(), message.as_bytes());
     }
 
+    /// An extension has subscribed: from now on it hears what is said here, and what was said of this init.
+    pub(crate) fn subscribed(&self, subscribed: &Subscribed<'_>, subscribe: impl FnOnce(&Telemetry)) {
+        let telemetry = Rc::clone(self.telemetry.borrow_mut().get_or_insert_default());
+        subscribe(&telemetry);
+        // Those who have subscribed before have it already.
+        if let Some(record) = self.init_started.take() {
+            telemetry.platform(Audience::Only(Api::Telemetry), &record);
+        }
+        let timestamp_ms = now_ms();
+        self.platform(
+            timestamp_ms,
+            Kind::Start,
+            &Status::Success,
+            |out, is_json| match is_json {
+                true => json::subscribed(out, timestamp_ms, subscribed),
+                false => text::subscribed(out, subscribed),
+            },
+        );
+        self.tell(Audience::Both, |out| json::subscribed(out, timestamp_ms, subscribed));
+    }
+
+    /// Has anybody subscribed?
+    pub(crate) fn is_heard(&self) -> bool {
+        self.telemetry.borrow().is_some()
+    }
+
+    /// What waits for its delivery goes out now; waits for that for a moment.
+    pub(crate) async fn flush_telemetry(&self) {
+        let telemetry = self.telemetry.borrow().clone();
+        if let Some(telemetry) = telemetry {
+            telemetry.flush().await;
+        }
+    }
+
+    /// The run is over, and with it its subscriptions.
+    pub(crate) fn end_telemetry(&self) {
+        self.telemetry.take();
+        self.init_started.take();
+    }
+
+    /// Tells those who have subscribed of an event, whatever the log shows of it.
+    fn tell(&self, audience: Audience, write: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(telemetry) = &*self.telemetry.borrow() {
+            let mut record = Vec::new();
+            write(&mut record);
+            telemetry.platform(audience, &record);
+        }
+    }
+
     /// An init begins.
     pub(crate) fn init_start(&self, init: &InitStart<'_>) {
         let timestamp_ms = now_ms();
+        let mut record = Vec::new();
+        json::init_start(&mut record, timestamp_ms, init);
+        self.init_started.replace(Some(record));
         self.platform(
             timestamp_ms,
             Kind::Start,
@@ -119,13 +179,42 @@ impl Journal {
         );
     }
 
-    /// An init has ended. One that went well is only of interest in detail.
-    pub(crate) fn init_end(&self, report: &InitReport<'_>) {
+    /// How far an extension is at the end of an init.
+    pub(crate) fn extension(&self, extension: &ExtensionState<'_>) {
+        let timestamp_ms = now_ms();
+        // Its level depends on whether it went well. Source: Lambda 2.10.
+        let status = match extension.error_type {
+            Some(error_type) => Status::Error(error_type.to_owned()),
+            None => Status::Success,
+        };
+        self.platform(timestamp_ms, Kind::Report, &status, |out, is_json| match is_json {
+            true => json::extension(out, timestamp_ms, extension),
+            false => text::extension(out, extension),
+        });
+        self.tell(Audience::Both, |out| json::extension(out, timestamp_ms, extension));
+    }
+
+    /// The runtime has finished its part of an init.
+    pub(crate) fn init_runtime_done(&self, report: &InitReport<'_>) {
         let timestamp_ms = now_ms();
         if self.is_json() {
             self.platform(timestamp_ms, Kind::Detail, report.status, |out, _| {
                 json::init_runtime_done(out, timestamp_ms, report);
             });
+        }
+        self.tell(Audience::Only(Api::Telemetry), |out| {
+            json::init_runtime_done(out, timestamp_ms, report);
+        });
+    }
+
+    /// An init has ended. One that went well is only of interest in detail.
+    pub(crate) fn init_end(&self, report: &InitReport<'_>) {
+        let timestamp_ms = now_ms();
+        self.init_started.take();
+        self.tell(Audience::Only(Api::Telemetry), |out| {
+            json::init_report(out, timestamp_ms, report);
+        });
+        if self.is_json() {
             self.platform(timestamp_ms, Kind::Detail, report.status, |out, _| {
                 json::init_report(out, timestamp_ms, report);
             });
@@ -137,7 +226,9 @@ impl Journal {
     }
 
     /// An invocation begins, and with it the part of the log that its caller may have asked for.
-    pub(crate) fn start(&self, id: &RequestId, wants_tail: bool) {
+    ///
+    /// Only extensions hear of the trace.
+    pub(crate) fn start(&self, id: &RequestId, trace_id: Option<&str>, wants_tail: bool) {
         if wants_tail {
             *self.tail.borrow_mut() = Some(Vec::new());
         }
@@ -148,26 +239,43 @@ impl Journal {
             &Status::Success,
             |out, is_json| match is_json {
                 true => json::start(out, timestamp_ms, id, self.function.arn.as_str()),
-                false => text::start(out, id),
+                false => text::start(out, id, super::platform::version(self.function.arn.as_str())),
             },
         );
+        self.tell(Audience::Both, |out| {
+            json::start(out, timestamp_ms, id, self.function.arn.as_str());
+            json::add_trace(out, trace_id);
+        });
+    }
+
+    /// The runtime has finished an invocation, or is lost; extensions may be busy with it still.
+    pub(crate) fn runtime_done(&self, done: &RuntimeDone<'_>) {
+        // As for most functions: nobody wants to know.
+        if !self.is_json() && !self.is_heard() {
+            return;
+        }
+        let timestamp_ms = now_ms();
+        if self.is_json() {
+            self.platform(timestamp_ms, Kind::Detail, done.status, |out, _| {
+                json::runtime_done(out, timestamp_ms, done);
+            });
+        }
+        self.tell(Audience::Both, |out| {
+            json::runtime_done(out, timestamp_ms, done);
+            json::add_trace(out, done.trace_id);
+        });
     }
 
     /// The invocation has ended, and all it wrote has been read. Returns the end of its log if that was asked for at its
     /// start.
-    pub(crate) fn report(&self, report: &Report<'_>, answer: Option<AnswerSpans>) -> Option<Bytes> {
+    pub(crate) fn report(&self, report: &Report<'_>) -> Option<Bytes> {
         let timestamp_ms = now_ms();
-        if self.is_json() {
-            let done = RuntimeDone {
-                id: report.id,
-                duration: report.duration,
-                status: report.status,
-                answer,
-            };
-            self.platform(timestamp_ms, Kind::Detail, report.status, |out, _| {
-                json::runtime_done(out, timestamp_ms, &done);
-            });
-        } else {
+        self.tell(Audience::Only(Api::Logs), |out| json::end(out, timestamp_ms, report.id));
+        self.tell(Audience::Both, |out| {
+            json::report(out, timestamp_ms, report);
+            json::add_trace(out, report.trace_id);
+        });
+        if !self.is_json() {
             self.platform(timestamp_ms, Kind::Report, report.status, |out, _| {
                 text::end(out, report.id);
             });
@@ -206,6 +314,16 @@ impl Journal {
         {
             append(tail, message);
         }
+        if let Some(telemetry) = &*self.telemetry.borrow() {
+            let record_type = match source {
+                Source::Stdout | Source::Stderr | Source::Runtime => Some(RecordType::Function),
+                Source::Extension => Some(RecordType::Extension),
+                Source::Platform | Source::Notice => None,
+            };
+            if let Some(record_type) = record_type {
+                telemetry.line(record_type, timestamp_ms, message, self.is_json());
+            }
+        }
         self.sink.event(LogEvent {
             function: &self.function.name,
             group: &self.group,
@@ -240,7 +358,7 @@ fn shorten(tail: &mut Vec<u8>) {
 }
 
 /// Milliseconds since the epoch.
-pub(super) fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     u64::try_from(now.as_ref().map_or(0, Duration::as_millis)).unwrap_or(u64::MAX)
 }

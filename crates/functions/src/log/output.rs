@@ -52,11 +52,24 @@ impl Output {
     ///
     /// When the system has no room to watch them.
     pub(crate) fn of(process: &mut Process, journal: &Rc<Journal>) -> io::Result<Self> {
+        Self::new(process, journal, Source::Stdout, Source::Stderr)
+    }
+
+    /// The same of an extension's process.
+    ///
+    /// # Errors
+    ///
+    /// As [`Output::of`].
+    pub(crate) fn of_extension(process: &mut Process, journal: &Rc<Journal>) -> io::Result<Self> {
+        Self::new(process, journal, Source::Extension, Source::Extension)
+    }
+
+    fn new(process: &mut Process, journal: &Rc<Journal>, stdout: Source, stderr: Source) -> io::Result<Self> {
         let lines = |source| Cutter::Lines(source, Lines::new(LOG_LINE_BYTES_MAX));
         let mut pipes = Vec::new();
         for (fd, cutter) in [
-            (process.take_stdout(), lines(Source::Stdout)),
-            (process.take_stderr(), lines(Source::Stderr)),
+            (process.take_stdout(), lines(stdout)),
+            (process.take_stderr(), lines(stderr)),
             (process.take_log(), Cutter::Frames(Frames::new(LOG_LINE_BYTES_MAX))),
         ] {
             if let Some(fd) = fd {

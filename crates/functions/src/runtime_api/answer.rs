@@ -1,6 +1,7 @@
 //! The bytes that the Runtime API answers with.
 
 use crate::ANSWER_BYTES_MAX;
+use crate::json::write_string;
 use crate::request_id::RequestId;
 use http1::{FieldError, ResponseWriter};
 use invoke::Invocation;
@@ -112,6 +113,84 @@ pub(super) fn write_reply(out: &mut Vec<u8>, reply: Reply, keep_alive: bool) {
     });
     debug_assert!(written.is_ok(), "every part is ours");
     out.extend_from_slice(body.as_bytes());
+}
+
+/// A whole answer with a JSON document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Document {
+    pub(super) status: u16,
+    /// Who the extension is that has registered.
+    pub(super) identifier: Option<RequestId>,
+    /// It may be kept for half a day.
+    pub(super) is_immutable: bool,
+    pub(super) body: Vec<u8>,
+}
+
+impl Document {
+    pub(super) fn accepted() -> Self {
+        Self::of(202, b"{\"status\":\"OK\"}".to_vec())
+    }
+
+    pub(super) fn json(status: u16, document: &serde_json::Value) -> Self {
+        Self::of(status, document.to_string().into_bytes())
+    }
+
+    pub(super) fn error(status: u16, error_type: &str, message: &str) -> Self {
+        let mut body = b"{\"errorMessage\":".to_vec();
+        write_string(&mut body, message);
+        body.extend(b",\"errorType\":");
+        write_string(&mut body, error_type);
+        body.push(b'}');
+        Self::of(status, body)
+    }
+
+    fn of(status: u16, mut body: Vec<u8>) -> Self {
+        body.push(b'\n');
+        Self {
+            status,
+            identifier: None,
+            is_immutable: false,
+            body,
+        }
+    }
+}
+
+pub(super) fn write_document(out: &mut Vec<u8>, document: &Document, keep_alive: bool) {
+    let phrase: &[u8] = match document.status {
+        200 => b"OK",
+        202 => b"Accepted",
+        401 => b"Unauthorized",
+        403 => b"Forbidden",
+        405 => b"Method Not Allowed",
+        _ => b"Bad Request",
+    };
+    let written = write_head(out, document.status, phrase, |writer| {
+        writer.field(b"Content-Type", b"application/json")?;
+        if let Some(identifier) = &document.identifier {
+            writer.field(b"Lambda-Extension-Identifier", identifier.as_bytes())?;
+        }
+        if document.is_immutable {
+            writer.field(b"Cache-Control", b"private, max-age=43200, immutable")?;
+        }
+        writer.content_length(document.body.len() as u64)?;
+        if !keep_alive {
+            writer.connection(false);
+        }
+        Ok(())
+    });
+    debug_assert!(written.is_ok(), "every part is ours");
+    out.extend_from_slice(&document.body);
+}
+
+/// Writes an event of an extension, which has this id. Source: Lambda 4.5.
+pub(crate) fn write_extension_event(out: &mut Vec<u8>, id: &RequestId, event: &[u8]) {
+    let written = write_head(out, 200, b"OK", |writer| {
+        writer.field(b"Content-Type", b"application/json")?;
+        writer.field(b"Lambda-Extension-Event-Identifier", id.as_bytes())?;
+        writer.content_length(event.len() as u64)
+    });
+    debug_assert!(written.is_ok(), "every part is ours");
+    out.extend_from_slice(event);
 }
 
 /// Writes the response head of an event into `out`, from its beginning. Source: Lambda 2.2.

@@ -14,6 +14,9 @@ const TRAILER_BYTES_MAX: u32 = 1024 * 1024;
 /// How much is asked of a socket at once when nothing is known of what comes.
 pub(super) const READ_BYTES: usize = 4 * 1024;
 
+/// The same of an answer that is handed on piece by piece.
+const PIECE_BYTES: usize = 32 * 1024;
+
 /// A body that is not read to its end yet.
 pub(super) enum Body {
     /// So many bytes are still to come.
@@ -94,6 +97,48 @@ impl Body {
                     }
                 }
                 Ok(Collected::Whole(collected.freeze()))
+            }
+        }
+    }
+
+    /// The next piece of the body, as long as what is there; `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Body::collect`].
+    pub(super) async fn next_piece(
+        &mut self,
+        reader: &mut (impl AsyncRead + Unpin),
+        buffer: &mut BytesMut,
+    ) -> io::Result<Option<Bytes>> {
+        loop {
+            match self {
+                Self::Length(0) => return Ok(None),
+                Self::Length(left) if !buffer.is_empty() => {
+                    let taken = buffer.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= taken as u64;
+                    let piece = Bytes::copy_from_slice(&buffer[..taken]);
+                    buffer.advance(taken);
+                    return Ok(Some(piece));
+                }
+                Self::Length(_) => {}
+                Self::Chunked(decoder) => {
+                    while !decoder.is_done() && !buffer.is_empty() {
+                        let decoded = decoder.decode(buffer).map_err(invalid)?;
+                        let piece = Bytes::copy_from_slice(&buffer[decoded.data]);
+                        buffer.advance(decoded.consumed);
+                        if !piece.is_empty() {
+                            return Ok(Some(piece));
+                        }
+                    }
+                    if decoder.is_done() {
+                        return Ok(None);
+                    }
+                }
+            }
+            buffer.reserve(PIECE_BYTES);
+            if reader.read_buf(buffer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
     }

@@ -3,16 +3,20 @@
 //! The writing half is shared with the environment, which writes an event to a waiting connection itself. So the task
 //! of a connection does not even wake for an event; it goes on reading, which is where the answer will come.
 
-use super::answer::{Refusal, Reply, write_reply};
-use super::body::{Body, Collected, READ_BYTES};
+mod answer;
+mod extension;
+
+use super::answer::{Document, Refusal, Reply, write_document, write_reply};
+use super::body::{Body, READ_BYTES};
 use super::error;
+use super::metadata;
 use super::peer::Door;
 use super::request::{self, Call, HEAD_LIMITS, ResponseMode};
-use crate::ANSWER_BYTES_MAX;
 use crate::environment::{Answer, Environment};
 use crate::failure::{Failure, recorded_error_type};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use http1::{HeadScanner, RequestHead, Scan};
+use invoke::PieceSender;
 use std::cell::{Cell, Ref, RefCell};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -34,6 +38,8 @@ pub(crate) struct Connection {
     wake: Notify,
     /// An event of which so many bytes are written; its task writes the rest.
     unfinished: Cell<Option<usize>>,
+    /// What is held shall go out by itself.
+    flush: Cell<bool>,
     /// A reply that goes out with the event: the runtime has asked for the event together with what this answers, so it
     /// waits for both and is woken once.
     held: RefCell<Vec<u8>>,
@@ -64,6 +70,13 @@ impl Connection {
     /// Its task shall write the rest of the event.
     pub(crate) fn go_on_writing(&self, written: usize) {
         self.unfinished.set(Some(written));
+        self.wake.notify_one();
+    }
+
+    /// Its task shall write this.
+    pub(crate) fn send(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.held.borrow_mut());
+        self.flush.set(true);
         self.wake.notify_one();
     }
 
@@ -109,6 +122,7 @@ pub(super) async fn serve(environment: Rc<Environment>, stream: TcpStream, peer:
         writer,
         wake: Notify::new(),
         unfinished: Cell::new(None),
+        flush: Cell::new(false),
         held: RefCell::default(),
         last: Cell::new(false),
         closed: Cell::new(false),
@@ -125,19 +139,6 @@ pub(super) async fn serve(environment: Rc<Environment>, stream: TcpStream, peer:
     // However it ends, it is the runtime's to connect again.
     let _ = task.run().await;
     environment.forget(&connection);
-}
-
-impl Posted {
-    fn failure(self, body: Bytes) -> Failure {
-        Failure::Posted {
-            error_type: self.error_type,
-            payload: if self.is_cause {
-                error::without_cause(body)
-            } else {
-                body
-            },
-        }
-    }
 }
 
 struct Task<'a> {
@@ -169,9 +170,13 @@ enum Work {
     Next,
     /// The environment expects the body of an answer now.
     Response,
+    /// The same, for a caller who reads it piece by piece.
+    Stream(PieceSender),
     /// The same.
     Error(Posted),
     InitError(Posted),
+    Extension(extension::Request),
+    Document(Document),
     Reply(Reply),
 }
 
@@ -225,6 +230,13 @@ impl Task<'_> {
         if let Some(written) = self.connection.unfinished.take() {
             self.connection.finish_event(self.environment, written).await?;
         }
+        if self.connection.flush.take() {
+            let held = self.connection.held.take();
+            self.connection.write_all(&held).await?;
+            if self.connection.last.get() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+        }
         if self.connection.closed.get() {
             Err(io::ErrorKind::ConnectionAborted.into())
         } else {
@@ -249,6 +261,13 @@ impl Task<'_> {
         let work = match Call::of(head.method(bytes), head.path(bytes)) {
             Call::Ping => Work::Reply(Reply::Pong),
             Call::Next => Work::Next,
+            Call::Extension(call) => Work::Extension(extension::Request::read(call, head, bytes)),
+            Call::Metadata => Work::Document(metadata::document(
+                head.method(bytes),
+                request::authorization(head, bytes),
+                &self.environment.metadata_token,
+                &self.environment.scheduler.function.arn,
+            )),
             Call::Unknown => Work::Reply(Reply::NotFound),
             Call::Answer { id, answer } => match (self.environment.begin_answer(id, answer), answer) {
                 (Err(refusal), _) => refused(refusal),
@@ -257,7 +276,11 @@ impl Task<'_> {
                     ResponseMode::Buffered => Work::Response,
                     ResponseMode::Streaming => {
                         body = Body::with_trailers(framing);
-                        Work::Response
+                        let content_type = String::from_utf8_lossy(request::content_type(head, bytes));
+                        match self.environment.begin_stream(content_type.into_owned()) {
+                            Some(pieces) => Work::Stream(pieces),
+                            None => Work::Response,
+                        }
                     }
                     ResponseMode::Illegal => {
                         self.environment.break_off(Failure::ResponseMode);
@@ -285,8 +308,26 @@ impl Task<'_> {
             keep_alive,
             expects_continue,
         } = request;
-        let wants_body = matches!(work, Work::Response | Work::Error(_) | Work::InitError(_));
-        let has_answered = matches!(work, Work::Response | Work::Error(_));
+        let work = match work {
+            Work::Extension(call) => return self.serve_extension(call, body, keep_alive, expects_continue).await,
+            Work::Document(document) => {
+                // Nobody has asked for a body.
+                let keep_alive = keep_alive && !expects_continue;
+                if keep_alive {
+                    body.pass_over(&mut self.reader, &mut self.buffer).await?;
+                }
+                self.out.clear();
+                write_document(&mut self.out, &document, keep_alive);
+                self.connection.write_all(&self.out).await?;
+                return match keep_alive {
+                    true => Ok(()),
+                    false => Err(io::ErrorKind::ConnectionAborted.into()),
+                };
+            }
+            work => work,
+        };
+        let has_answered = matches!(work, Work::Response | Work::Stream(_) | Work::Error(_));
+        let wants_body = has_answered || matches!(work, Work::InitError(_));
         if expects_continue && wants_body {
             self.out.clear();
             http1::write_continue(&mut self.out);
@@ -294,6 +335,7 @@ impl Task<'_> {
         }
         let reply = match work {
             Work::Response => self.take_response(&mut body).await,
+            Work::Stream(pieces) => self.take_stream(pieces, &mut body).await,
             Work::Error(posted) => self.take_error(posted, &mut body).await,
             Work::InitError(posted) => self.take_init_error(posted, &mut body).await,
             Work::Next => {
@@ -310,6 +352,7 @@ impl Task<'_> {
                 }
             }
             Work::Reply(reply) => reply,
+            Work::Extension(_) | Work::Document(_) => return Ok(()), // served above
         };
         // Not when it was refused: then the others may end this connection.
         if has_answered && matches!(reply, Reply::Accepted) {
@@ -329,54 +372,6 @@ impl Task<'_> {
             Err(io::ErrorKind::UnexpectedEof.into())
         } else {
             Ok(())
-        }
-    }
-
-    async fn take_response(&mut self, body: &mut Body) -> Reply {
-        let collected = body.collect(&mut self.reader, &mut self.buffer, ANSWER_BYTES_MAX).await;
-        let collected = collected.map(|collected| match collected {
-            Collected::Whole(payload) => match request::trailing_error(body.trailers()) {
-                None => Ok(payload),
-                Some((error_type, error_body)) => Err(error::streamed_failure(error_type, error_body, payload)),
-            },
-            Collected::TooLarge => Err(Failure::AnswerTooLarge),
-        });
-        self.finish_answer(collected)
-    }
-
-    async fn take_error(&mut self, posted: Posted, body: &mut Body) -> Reply {
-        let collected = body.collect(&mut self.reader, &mut self.buffer, ANSWER_BYTES_MAX).await;
-        self.finish_answer(collected.map(|collected| match collected {
-            Collected::Whole(payload) => Err(posted.failure(payload)),
-            Collected::TooLarge => Err(Failure::AnswerTooLarge),
-        }))
-    }
-
-    fn finish_answer(&self, answer: io::Result<Result<Bytes, Failure>>) -> Reply {
-        match answer {
-            Ok(answer) => {
-                let is_too_large = answer == Err(Failure::AnswerTooLarge);
-                self.environment.finish_answer(answer);
-                match is_too_large {
-                    true => Reply::Refused(Refusal::TooLarge),
-                    false => Reply::Accepted,
-                }
-            }
-            Err(_) => {
-                self.environment.break_off(Failure::AnswerTruncated);
-                Reply::Refused(Refusal::Truncated)
-            }
-        }
-    }
-
-    async fn take_init_error(&mut self, posted: Posted, body: &mut Body) -> Reply {
-        match body.collect(&mut self.reader, &mut self.buffer, ANSWER_BYTES_MAX).await {
-            Ok(Collected::Whole(payload)) => match self.environment.finish_init_error(posted.failure(payload)) {
-                Ok(()) => Reply::Accepted,
-                Err(refusal) => Reply::Refused(refusal),
-            },
-            Ok(Collected::TooLarge) => Reply::Refused(Refusal::TooLarge),
-            Err(_) => Reply::Refused(Refusal::Truncated),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Who has connected: is the other end of a loopback connection held by a process of this environment?
 //!
-//! Without a network namespace every process of the host can reach the port, and all functions run as albacore's own
+//! Without a network namespace every process of the host can reach the port, and functions may all run as albacore's own
 //! user. So the kernel is asked which socket the other end is, and which process has it: only what runs below the
 //! environment's init process may. That is done once for each connection, on a thread where it may take its
 //! time.
@@ -20,29 +20,59 @@ use tokio_util::sync::CancellationToken;
 /// How long a connection whose other end nobody has any more may wait for the end of the environment's main process.
 const GONE_TIME_MAX: Duration = Duration::from_millis(500);
 
+/// As whom the processes of an environment run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Users {
+    /// As albacore does.
+    Own,
+    /// As users of namespaces, whose numbers are not known here.
+    Any,
+}
+
 /// Decides who may speak to one environment's Runtime API. Clones decide alike.
 #[derive(Clone, Debug)]
-pub(super) struct Door {
-    ours: SocketAddr,
-    /// Nobody may before it is known.
-    init: Option<u32>,
+pub(crate) struct Door {
+    /// `None`: nobody else can connect.
+    ours: Option<SocketAddr>,
+    users: Users,
+    /// Nobody may before one is known.
+    inits: Vec<u32>,
     /// The environment's main process has ended.
     ended: CancellationToken,
 }
 
 impl Door {
     /// A door at `ours` that is closed still.
-    pub(super) fn at(ours: SocketAddr) -> Self {
+    pub(super) fn at(ours: SocketAddr, users: Users) -> Self {
         Self {
-            ours,
-            init: None,
+            ours: Some(ours),
+            users,
+            inits: Vec::new(),
             ended: CancellationToken::new(),
         }
     }
 
-    /// From now on the processes below `init` may.
+    /// The same processes may, at another address of theirs.
+    pub(crate) fn moved_to(&self, address: SocketAddr) -> Self {
+        Self {
+            ours: self.ours.map(|_| address),
+            ..self.clone()
+        }
+    }
+
+    /// One that is open for all, because nobody but the environment can reach it.
+    pub(super) fn open() -> Self {
+        Self {
+            ours: None,
+            users: Users::Any,
+            inits: Vec::new(),
+            ended: CancellationToken::new(),
+        }
+    }
+
+    /// From now on the processes below `init` may, too.
     pub(super) fn open_for(&mut self, init: u32) {
-        self.init = Some(init);
+        self.inits.push(init);
     }
 
     /// The main process has ended, and what it left is being killed.
@@ -59,17 +89,30 @@ impl Door {
     /// # Cancel safety
     ///
     /// Nothing is lost when the future is dropped.
-    pub(super) async fn admits(self, peer: SocketAddr) -> bool {
-        let Some(init) = self.init else { return false };
-        match of(init, peer, self.ours).await {
+    pub(crate) async fn admits(self, peer: SocketAddr) -> bool {
+        let Some(ours) = self.ours else { return true };
+        if self.inits.is_empty() {
+            return false;
+        }
+        match of(self.inits, self.users, peer, ours).await {
             Peer::Own => true,
             Peer::Gone => timeout(GONE_TIME_MAX, self.ended.cancelled()).await.is_ok(),
             Peer::Stranger => {
-                tracing::warn!(%peer, "a process of another environment has connected to a runtime api and was turned away");
+                tracing::warn!(%peer, "a process of another environment has connected to a runtime api or a door and was turned away");
                 false
             }
         }
     }
+}
+
+/// Does a process below one of these init processes listen on this port of the loopback address?
+pub(crate) async fn is_listener_of(inits: Vec<u32>, port: u16) -> bool {
+    let look = move || {
+        let listeners = sockets::listeners(port);
+        let holds = |inode: u64| inits.iter().any(|&init| processes::hold(init, inode));
+        !listeners.is_empty() && listeners.into_iter().all(holds)
+    };
+    tokio::task::spawn_blocking(look).await.unwrap_or(false)
 }
 
 /// Whose a connection is.
@@ -83,18 +126,21 @@ enum Peer {
     Stranger,
 }
 
-/// Whose is the connection from `peer` to `ours`, as the environment with this init process sees it?
-async fn of(init: u32, peer: SocketAddr, ours: SocketAddr) -> Peer {
-    let look = move || look(init, peer, ours).unwrap_or(Peer::Stranger);
+/// Whose is the connection from `peer` to `ours`, as the environment with these init processes sees it?
+async fn of(inits: Vec<u32>, users: Users, peer: SocketAddr, ours: SocketAddr) -> Peer {
+    let look = move || look(&inits, users, peer, ours).unwrap_or(Peer::Stranger);
     tokio::task::spawn_blocking(look).await.unwrap_or(Peer::Stranger)
 }
 
-fn look(init: u32, peer: SocketAddr, ours: SocketAddr) -> Option<Peer> {
+fn look(inits: &[u32], users: Users, peer: SocketAddr, ours: SocketAddr) -> Option<Peer> {
     let Some(socket) = other_end(peer, ours) else {
         return Some(Peer::Gone);
     };
-    let own_user = fs::metadata("/proc/self").ok()?.uid();
-    if socket.user == own_user && processes::hold(init, socket.inode) {
+    let is_possible = match users {
+        Users::Own => socket.user == fs::metadata("/proc/self").ok()?.uid(),
+        Users::Any => true,
+    };
+    if is_possible && inits.iter().any(|&init| processes::hold(init, socket.inode)) {
         return Some(Peer::Own);
     }
     // Whoever had it may have ended since it was looked up.
@@ -106,7 +152,7 @@ fn look(init: u32, peer: SocketAddr, ours: SocketAddr) -> Option<Peer> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Door, Peer, of};
+    use super::{Door, Peer, Users, is_listener_of, of};
     use std::io::{BufRead, BufReader};
     use std::net::{TcpListener, TcpStream};
     use std::process::{Child, Command, Stdio};
@@ -144,7 +190,7 @@ mod tests {
 
     async fn peer_of(init: u32, listener: &TcpListener) -> Peer {
         let (accepted, peer) = listener.accept().unwrap();
-        of(init, peer, accepted.local_addr().unwrap()).await
+        of(vec![init], Users::Own, peer, accepted.local_addr().unwrap()).await
     }
 
     #[tokio::test]
@@ -175,7 +221,7 @@ mod tests {
     async fn who_is_gone_is_heard_only_when_the_main_process_has_ended() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = listener.local_addr().unwrap();
-        let mut door = Door::at(ours);
+        let mut door = Door::at(ours, Users::Own);
         drop(TcpStream::connect(ours).unwrap());
         let (_accepted, peer) = listener.accept().unwrap();
         assert!(!door.clone().admits(peer).await, "closed for all");
@@ -187,11 +233,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_listener_of_somebody_else_is_not_ours() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let other = Shell::run("echo ready; read _", port);
+        assert!(!is_listener_of(vec![other.0.id()], port).await);
+        assert!(!is_listener_of(Vec::new(), port).await);
+        // Every process is below the first one, and so is this one.
+        assert!(is_listener_of(vec![1], port).await);
+        drop(listener);
+        assert!(!is_listener_of(vec![1], port).await, "nobody listens");
+    }
+
+    #[tokio::test]
     async fn whose_process_is_gone_is_gone() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = listener.local_addr().unwrap();
         drop(TcpStream::connect(ours).unwrap());
         assert_eq!(peer_of(std::process::id(), &listener).await, Peer::Gone);
-        assert_eq!(of(1, "127.0.0.1:1".parse().unwrap(), ours).await, Peer::Gone);
+        assert_eq!(
+            of(vec![1], Users::Own, "127.0.0.1:1".parse().unwrap(), ours).await,
+            Peer::Gone
+        );
     }
 }

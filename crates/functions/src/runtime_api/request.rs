@@ -1,7 +1,10 @@
 //! Which call of the Runtime API a request head is. Source: Lambda 2.1.
 
 use super::answer::{Refusal, Reply};
+use super::metadata;
 use crate::environment::Answer;
+use crate::extensions::GivesUp;
+use crate::telemetry::Api;
 use http1::desync::{self, Class};
 use http1::{Framing, FramingError, HeadLimits, KnownName, RequestHead, Version};
 
@@ -27,14 +30,29 @@ pub(super) enum Call<'a> {
         answer: Answer,
     },
     InitError,
+    Extension(ExtensionCall),
+    /// With any method.
+    Metadata,
     /// None of them.
     Unknown,
 }
 
+/// One call of the Extensions API. Source: Lambda 4.5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ExtensionCall {
+    Register,
+    Next,
+    GivesUp(GivesUp),
+    Subscribe(Api),
+}
+
 impl<'a> Call<'a> {
     pub(super) fn of(method: &[u8], path: &'a [u8]) -> Self {
+        if path == metadata::PATH {
+            return Self::Metadata;
+        }
         let Some(path) = path.strip_prefix(b"/2018-06-01/") else {
-            return Self::Unknown;
+            return Self::extension(method, path).unwrap_or(Self::Unknown);
         };
         match (method, path) {
             (b"GET", b"ping") => Self::Ping,
@@ -43,6 +61,23 @@ impl<'a> Call<'a> {
             (b"POST", _) => Self::answer(path).unwrap_or(Self::Unknown),
             _ => Self::Unknown,
         }
+    }
+
+    fn extension(method: &[u8], path: &[u8]) -> Option<Self> {
+        let path = match (method, path) {
+            (b"PUT", b"/2022-07-01/telemetry") => {
+                return Some(Self::Extension(ExtensionCall::Subscribe(Api::Telemetry)));
+            }
+            (b"PUT", b"/2020-08-15/logs") => return Some(Self::Extension(ExtensionCall::Subscribe(Api::Logs))),
+            _ => path.strip_prefix(b"/2020-01-01/extension/")?,
+        };
+        Some(Self::Extension(match (method, path) {
+            (b"POST", b"register") => ExtensionCall::Register,
+            (b"GET", b"event/next") => ExtensionCall::Next,
+            (b"POST", b"init/error") => ExtensionCall::GivesUp(GivesUp::Init),
+            (b"POST", b"exit/error") => ExtensionCall::GivesUp(GivesUp::Exit),
+            _ => return None,
+        }))
     }
 
     fn answer(path: &'a [u8]) -> Option<Self> {
@@ -108,6 +143,34 @@ pub(super) fn content_type<'a>(head: &'a RequestHead, bytes: &'a [u8]) -> &'a [u
     first(head, bytes, b"Content-Type")
 }
 
+/// The name that an extension registers with.
+pub(super) fn extension_name<'a>(head: &'a RequestHead, bytes: &'a [u8]) -> &'a [u8] {
+    first(head, bytes, b"Lambda-Extension-Name")
+}
+
+/// Who asks.
+pub(super) fn authorization<'a>(head: &'a RequestHead, bytes: &'a [u8]) -> &'a [u8] {
+    first(head, bytes, b"Authorization")
+}
+
+/// Who an extension is.
+pub(super) fn extension_identifier<'a>(head: &'a RequestHead, bytes: &'a [u8]) -> &'a [u8] {
+    first(head, bytes, b"Lambda-Extension-Identifier")
+}
+
+/// Why an extension gives up.
+pub(super) fn extension_error_type<'a>(head: &'a RequestHead, bytes: &'a [u8]) -> &'a [u8] {
+    first(head, bytes, b"Lambda-Extension-Function-Error-Type")
+}
+
+/// Does an extension want to know the account? The header is a list.
+pub(super) fn accepts_account_id(head: &RequestHead, bytes: &[u8]) -> bool {
+    let features = first(head, bytes, b"Lambda-Extension-Accept-Feature");
+    features
+        .split(|&byte| byte == b',')
+        .any(|it| it.trim_ascii().eq_ignore_ascii_case(b"accountId"))
+}
+
 fn first<'a>(head: &'a RequestHead, bytes: &'a [u8], name: &'static [u8]) -> &'a [u8] {
     head.fields_named(bytes, name)
         .next()
@@ -167,7 +230,24 @@ mod tests {
             ("POST", "/2018-06-01/runtime/invocation/response", Call::Unknown),
             ("GET", "/2018-06-01/runtime/invocation/id-1/response", Call::Unknown),
             ("GET", "/2018-06-01/runtime/restore/next", Call::Unknown),
-            ("GET", "/2020-01-01/extension/event/next", Call::Unknown),
+            (
+                "GET",
+                "/2020-01-01/extension/event/next",
+                Call::Extension(ExtensionCall::Next),
+            ),
+            (
+                "POST",
+                "/2020-01-01/extension/register",
+                Call::Extension(ExtensionCall::Register),
+            ),
+            (
+                "POST",
+                "/2020-01-01/extension/exit/error",
+                Call::Extension(ExtensionCall::GivesUp(GivesUp::Exit)),
+            ),
+            ("GET", "/2020-01-01/extension/register", Call::Unknown),
+            ("GET", "/2026-01-15/metadata/execution-environment", Call::Metadata),
+            ("GET", "/2026-01-15/metadata/execution-environment/", Call::Unknown),
             ("GET", "/", Call::Unknown),
             ("GET", "", Call::Unknown),
         ] {

@@ -6,6 +6,7 @@ use functions::Source;
 use invoke::{InvokeOutcome, InvokeRefusal};
 use model::lambda::function::{Environment, FunctionTimeout};
 use model::{Change, Secret};
+use sandbox::Tier;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -83,7 +84,7 @@ const TELL: &str = "
 while True:
     id, event, _ = next_event()
     tell(event)
-    respond(id, event + ' ' + str(os.getpid()))
+    respond(id, event + ' ' + str(ME))
 ";
 
 // LAM-R-013: an answer need not be JSON
@@ -115,7 +116,7 @@ async fn one_after_the_other(world: World) {
         "
 while True:
     id, event, _ = next_event()
-    respond(id, str(os.getpid()))
+    respond(id, str(ME))
 ",
     ));
     let first = world.answer("0").await;
@@ -154,7 +155,10 @@ while True:
     let mut variables = function.configuration.environment.variables().clone();
     variables.insert("STAGE".to_owned(), Secret::new("dev".to_owned()));
     function.configuration.environment = Environment::new(variables).unwrap();
-    let folder = function.code.revision.to_string();
+    let folder = match world.spawner.tier() {
+        Tier::Process => function.code.revision.to_string(),
+        Tier::Namespace => "/var/task".to_owned(),
+    };
     world.put(function);
     for (name, expected) in [
         ("STAGE", "dev"),
@@ -164,8 +168,8 @@ while True:
         ("AWS_EXECUTION_ENV", "absent"),
         ("HOME", "absent"),
     ] {
-        // 17 of Lambda's, 3 of the function's; LC_CTYPE is Python's own, and TMPDIR is not everywhere.
-        assert_eq!(world.answer(name).await, format!("{expected}|{folder}|20"), "{name}");
+        // 19 of Lambda's, 4 of the function's; LC_CTYPE is Python's own, and TMPDIR is not everywhere.
+        assert_eq!(world.answer(name).await, format!("{expected}|{folder}|23"), "{name}");
     }
 }
 
@@ -176,7 +180,7 @@ async fn a_posted_error_is_the_payload(world: World) {
 while True:
     id, event, _ = next_event()
     headers = {'Lambda-Runtime-Function-Error-Type': event}
-    assert call('POST', '/runtime/invocation/' + id + '/error', ' {\"pid\": %d} ' % os.getpid(), headers)[0] == 202
+    assert call('POST', '/runtime/invocation/' + id + '/error', ' {\"pid\": %d} ' % ME, headers)[0] == 202
 ",
     ));
     let (error_type, first) = function_error(world.invoke("Function.MyError").await);
@@ -401,7 +405,7 @@ async fn a_changed_limit_keeps_environments(world: World) {
         "
 while True:
     id, event, _ = next_event()
-    respond(id, str(os.getpid()))
+    respond(id, str(ME))
 ",
     );
     world.put(function.clone());

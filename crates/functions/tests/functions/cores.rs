@@ -33,7 +33,7 @@ pub(crate) const CASES: &[Case] = &[
 const PID: &str = "
 while True:
     id, event, _ = next_event()
-    respond(id, str(os.getpid()))
+    respond(id, str(ME))
 ";
 
 /// Tells the event, and answers its process id.
@@ -41,7 +41,7 @@ const TELL: &str = "
 while True:
     id, event, _ = next_event()
     tell(event)
-    respond(id, str(os.getpid()))
+    respond(id, str(ME))
 ";
 
 type Job = Box<dyn FnOnce(CoreFunctions) -> LocalFuture + Send>;
@@ -250,7 +250,7 @@ async fn from_outside(world: World) {
         "
 while True:
     id, event, headers = next_event()
-    respond(id, id + ' ' + str(os.getpid()) + ' ' + headers.get('Lambda-Runtime-Client-Context', 'none'))
+    respond(id, id + ' ' + str(ME) + ' ' + headers.get('Lambda-Runtime-Client-Context', 'none'))
 ",
     ));
     let other = OtherCore::start(&world).await;

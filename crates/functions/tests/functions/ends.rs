@@ -4,7 +4,7 @@ use crate::Case;
 use crate::world::{World, arn, processes_of, text, until};
 use model::Change;
 use model::lambda::function::FunctionTimeout;
-use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 pub(crate) const CASES: &[Case] = &[
@@ -23,7 +23,7 @@ async fn next_waits_as_long_as_it_takes(world: World) {
         "
 while True:
     id, event, _ = next_event()
-    respond(id, str(os.getpid()))
+    respond(id, str(ME))
 ",
     );
     function.configuration.timeout = FunctionTimeout::try_from(Duration::from_secs(1)).unwrap();
@@ -51,7 +51,7 @@ async fn the_end_comes_without_a_warning(world: World) {
         "
 import signal, socket
 def warned(*_):
-    socket.create_connection(('127.0.0.1', int(os.environ['CASE_PORT'])))
+    socket.socket(socket.AF_UNIX).connect(os.environ['CASE_SOCKET'])
 signal.signal(signal.SIGTERM, warned)
 while True:
     id, event, _ = next_event()
@@ -62,7 +62,8 @@ while True:
     world.apply(&Change::DeleteFunction(arn("f")));
     until(|| processes_of(&world.directory).is_empty()).await;
     // A warned function's connection would be there before ours.
-    let ours = TcpStream::connect(world.listener.local_addr().unwrap()).unwrap();
-    let (_, first) = world.listener.accept().await.unwrap();
-    assert_eq!(first, ours.local_addr().unwrap());
+    let address = world.listener.local_addr().unwrap();
+    let _ours = UnixStream::connect(address.as_pathname().unwrap()).unwrap();
+    let (first, _) = world.listener.accept().await.unwrap();
+    assert_eq!(first.peer_cred().unwrap().pid(), Some(std::process::id().cast_signed()));
 }

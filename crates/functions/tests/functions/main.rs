@@ -6,17 +6,25 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this program is a test")]
 
 mod cases;
+mod confined;
 mod cores;
 mod ends;
+mod extensions;
 mod faults;
+mod host_network;
 mod json_logs;
+mod layers;
+mod left_behind;
 mod logs;
 mod output;
 mod own_tmp;
 mod packages;
 mod peers;
+mod provisioned;
 mod reload;
 mod runtime_api;
+mod streaming;
+mod telemetry;
 mod world;
 
 use std::process::ExitCode;
@@ -33,17 +41,25 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let cases = [
         cases::CASES,
+        confined::CASES,
         cores::CASES,
         ends::CASES,
+        extensions::CASES,
         faults::CASES,
+        host_network::CASES,
         json_logs::CASES,
+        layers::CASES,
+        left_behind::CASES,
         logs::CASES,
         output::CASES,
         own_tmp::CASES,
         packages::CASES,
         peers::CASES,
+        provisioned::CASES,
         reload::CASES,
         runtime_api::CASES,
+        streaming::CASES,
+        telemetry::CASES,
     ];
     let cases = cases.into_iter().flatten();
     if arguments.iter().any(|argument| argument == "--list") {
@@ -51,11 +67,26 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let spawner = sandbox::Spawner::start(sandbox::Options::default()).expect("a spawner");
+    // The other one is that of a host that has not got the strongest.
+    let (strongest, obstacle) = sandbox::Spawner::start_strongest(sandbox::Options::default()).expect("a spawner");
+    let process = sandbox::Spawner::start(sandbox::Options::default()).expect("a spawner");
+    let spawners = [Some(strongest).filter(|_| obstacle.is_none()), Some(process)];
     // The first runtime of a process makes a pair of sockets for signals, which stays.
     drop(runtime());
     let (mut passed, mut failed) = (0, Vec::new());
-    for &(name, case) in cases.filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter.as_str()))) {
+    let named: Vec<_> = spawners
+        .iter()
+        .flatten()
+        .flat_map(|spawner| {
+            cases
+                .clone()
+                .map(move |&(name, case)| (format!("{}::{name}", spawner.tier()), case, spawner))
+        })
+        .collect();
+    for (name, case, spawner) in named {
+        if !filter.is_none_or(|filter| name.contains(filter.as_str())) {
+            continue;
+        }
         let outcome = std::panic::catch_unwind(|| run(spawner.clone(), case));
         println!("test {name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
         match outcome {

@@ -23,7 +23,7 @@ fn answering(word: &str) -> String {
 print('{word} starts', flush=True)
 while True:
     id, event, _ = next_event()
-    respond(id, '{word} ' + str(os.getpid()))
+    respond(id, '{word} ' + str(ME))
 "
     )
 }

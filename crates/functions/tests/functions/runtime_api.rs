@@ -17,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     ("an_answer_with_unreadable_framing_is_none", |world| {
         Box::pin(unreadable_framing(world))
     }),
+    ("an_environment_knows_its_zone", |world| Box::pin(metadata(world))),
     ("a_child_that_answers_after_its_parent", |world| {
         Box::pin(an_answer_of_nobody(world))
     }),
@@ -31,9 +32,9 @@ def status(method, path, body=None):
     return answer.status, answer.getheader('Content-Type'), answer.read()
 paths = [
     ('GET', '/2018-06-01/runtime/restore/next'), ('POST', '/2018-06-01/runtime/restore/error'),
-    ('GET', '/2021-04-23/credentials'), ('POST', '/2020-01-01/extension/register'),
-    ('GET', '/2020-01-01/extension/event/next'), ('PUT', '/2022-07-01/telemetry'), ('PUT', '/2020-08-15/logs'),
-    ('GET', '/2026-01-15/metadata/execution-environment'), ('GET', '/'), ('PUT', '/' + 'x' * 5000),
+    ('GET', '/2021-04-23/credentials'), ('GET', '/2020-01-01/extension/register'),
+    ('POST', '/2020-01-01/extension/event/next'), ('POST', '/2022-07-01/telemetry'), ('PUT', '/2020-08-15/log'),
+    ('GET', '/2026-01-15/metadata'), ('GET', '/'), ('PUT', '/' + 'x' * 5000),
 ]
 found = {status(method, path, None if method == 'GET' else '{}' * 5000) for method, path in paths}
 id, event, _ = next_event()
@@ -43,6 +44,28 @@ next_event()
     ));
     let expected = r"{(404, 'text/plain; charset=utf-8', b'404 page not found\n')}";
     assert_eq!(world.answer("1").await, expected);
+}
+
+/// Source: Lambda 3.7.
+async fn metadata(world: World) {
+    world.put(world.function(
+        "
+api, token = os.environ['AWS_LAMBDA_METADATA_API'], os.environ['AWS_LAMBDA_METADATA_TOKEN']
+def ask(method, headers, body=None):
+    connection.request(method, '/2026-01-15/metadata/execution-environment', body, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.getheader('Content-Type'), answer.getheader('Cache-Control'), answer.read().decode().strip()
+id, event, _ = next_event()
+bearer = {'Authorization': 'Bearer ' + token}
+asked = [ask('GET', bearer), ask('GET', {'Authorization': 'Bearer x'})[0], ask('GET', {})[0], ask('POST', bearer, '{}')[0], ask('GET', bearer)[0]]
+respond(id, json.dumps([api == API, len(token), *asked]))
+next_event()
+",
+    ));
+    let kept = "private, max-age=43200, immutable";
+    let told = format!(r#"[200, "application/json", "{kept}", "{{\"AvailabilityZoneID\":\"euw1-az1\"}}"]"#);
+    let answer = world.answer("1").await;
+    assert_eq!(answer, format!("[true, 32, {told}, 401, 401, 405, 200]"));
 }
 
 async fn an_error_with_a_cause_is_reduced(world: World) {

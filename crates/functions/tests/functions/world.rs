@@ -5,12 +5,14 @@ use functions::{CoreFunctions, Functions, LogEvent, LogSink, Options, Source};
 use invoke::{Invocation, InvokeOutcome, Invoker};
 use model::lambda::function::{
     Code, CodeLocation, Environment, Function, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
+    Layers,
 };
 use model::lambda::logging::Logging;
 use model::lambda::runtime::Runtime;
 use model::{AccountId, Change, FunctionArn, Owner, Region, Scope, Secret, State};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use sandbox::Tier;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::IoSliceMut;
@@ -22,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 
 pub(crate) type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
@@ -37,6 +39,7 @@ def call(method, path, body=None, headers={}):
     connection.request(method, '/2018-06-01' + path, body, headers)
     answer = connection.getresponse()
     return answer.status, answer.read().decode(), dict(answer.getheaders())
+ME = int.from_bytes(os.urandom(4), 'big')
 def next_event():
     status, body, headers = call('GET', '/runtime/invocation/next')
     assert status == 200, body
@@ -47,13 +50,14 @@ def raw():
     return socket.create_connection((HOST, int(PORT)))
 def tell(text):
     'Connects to the case, says text, and waits until the case says something.'
-    line = socket.create_connection(('127.0.0.1', int(os.environ['CASE_PORT'])))
+    line = socket.socket(socket.AF_UNIX)
+    line.connect(os.environ['CASE_SOCKET'])
     line.sendall(text.encode() + b'\n')
     return line.recv(100).decode()
 def hand_over(line):
     'Lets the case read what comes on a connection, also when this process has ended.'
     case = socket.socket(socket.AF_UNIX)
-    case.connect(os.environ['CASE_SOCKET'])
+    case.connect(os.environ['CASE_HANDOVERS'])
     socket.send_fds(case, [b'x'], [line.fileno()])
 "#;
 
@@ -63,7 +67,8 @@ pub(crate) struct World {
     pub(crate) core: CoreFunctions,
     pub(crate) state: watch::Sender<Arc<State>>,
     pub(crate) log: Arc<Log>,
-    pub(crate) listener: TcpListener,
+    pub(crate) listener: UnixListener,
+    handovers: std::os::unix::net::UnixListener,
     revisions: AtomicUsize,
     pub(crate) spawner: sandbox::Spawner,
 }
@@ -151,8 +156,14 @@ impl World {
         let number = CASES.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("albacore-functions-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
+        let bind = |name: &str| {
+            let path = directory.join(name);
+            let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            listener
+        };
+        let (listener, handovers) = (bind(CASE), bind(HANDOVERS));
         let state = watch::Sender::new(Arc::new(State::default()));
         let log = Arc::new(Log::default());
         let functions = Functions::new(
@@ -165,7 +176,8 @@ impl World {
             functions,
             state,
             log,
-            listener: TcpListener::from_std(listener).unwrap(),
+            listener: UnixListener::from_std(listener).unwrap(),
+            handovers,
             revisions: AtomicUsize::new(0),
             directory,
             spawner,
@@ -183,7 +195,7 @@ impl World {
 
     /// Where a function may hand over a connection.
     pub(crate) fn handovers(&self) -> Handovers {
-        Handovers(UnixListener::bind(self.directory.join(HANDOVERS)).unwrap())
+        Handovers(UnixListener::from_std(self.handovers.try_clone().unwrap()).unwrap())
     }
 
     /// A function named `f` whose bootstrap is `program` after the prelude.
@@ -197,8 +209,16 @@ impl World {
             .join(format!("{name}-{}", self.revisions.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir_all(&folder).unwrap();
         write_program(&folder.join("bootstrap"), &format!("{PRELUDE}{program}"));
-        let port = self.listener.local_addr().unwrap().port().to_string();
-        let socket = self.directory.join(HANDOVERS);
+        // A function that does not see the host finds the case in its own folder.
+        for name in [CASE, HANDOVERS] {
+            fs::hard_link(self.directory.join(name), folder.join(name)).unwrap();
+        }
+        let root = match self.spawner.tier() {
+            Tier::Process => folder.as_path(),
+            Tier::Namespace => Path::new("/var/task"),
+        };
+        let socket = |name: &str| Secret::new(root.join(name).display().to_string());
+        let directory = Secret::new(self.directory.display().to_string());
         Function {
             arn: arn(name),
             name: FunctionName::try_from(name).unwrap(),
@@ -208,12 +228,19 @@ impl World {
                 timeout: FunctionTimeout::try_from(Duration::from_secs(30)).unwrap(),
                 memory: FunctionMemory::default(),
                 environment: Environment::new(BTreeMap::from([
-                    ("CASE_PORT".to_owned(), Secret::new(port)),
-                    ("CASE_SOCKET".to_owned(), Secret::new(socket.display().to_string())),
+                    ("CASE_SOCKET".to_owned(), socket(CASE)),
+                    ("CASE_HANDOVERS".to_owned(), socket(HANDOVERS)),
+                    // What `processes_of` looks for.
+                    ("CASE_DIRECTORY".to_owned(), directory),
                 ]))
                 .unwrap(),
                 concurrency: None,
+                provisioned: 0,
+                ephemeral_storage: model::lambda::function::EphemeralStorage::default(),
                 logging: Logging::default(),
+                layers: Layers::default(),
+                network: None,
+                aws_api: model::lambda::function::AwsApi::OwnRole,
             },
             code: Code {
                 revision: folder.display().to_string().into(),
@@ -269,7 +296,8 @@ impl World {
     }
 }
 
-/// A socket in the directory of the case.
+/// Sockets in the directory of the case.
+const CASE: &str = "case";
 const HANDOVERS: &str = "handovers";
 
 /// Takes connections from functions: what the Runtime API answers there can be read after the process was killed for it.
@@ -317,7 +345,7 @@ impl Handovers {
 /// A function that waits in `tell`.
 pub(crate) struct Told {
     pub(crate) text: String,
-    line: TcpStream,
+    line: UnixStream,
 }
 
 impl Told {

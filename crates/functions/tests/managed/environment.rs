@@ -5,17 +5,19 @@ use crate::stage::{Row, check, outcomes};
 use crate::world::{World, folder_of};
 use functions::Source;
 use model::Secret;
-use model::lambda::function::{Environment, Function};
+use model::lambda::function::{Code, CodeLocation, Environment, Function, Layers};
 use model::lambda::runtime::Runtime;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
 
 pub(crate) const CASES: &[Case] = &[
     ("variables_of_python", |world| Box::pin(variables_of_python(world))),
     ("variables_of_node", |world| Box::pin(variables_of_node(world))),
     ("customer_values_win", |world| Box::pin(customer_values_win(world))),
     ("wrappers", |world| Box::pin(wrappers(world))),
+    ("modules_from_layers", |world| Box::pin(modules_from_layers(world))),
     ("the_code_stays_as_it_is", |world| {
         Box::pin(the_code_stays_as_it_is(world))
     }),
@@ -46,13 +48,60 @@ call('GET', 'next')
 
 const NODE_VARIABLES: &str = "exports.handler = async () => ({ variables: process.env, cwd: process.cwd() })";
 
-fn with_variables(mut function: Function, variables: &[(&str, &str)]) -> Function {
+pub(crate) fn with_variables(mut function: Function, variables: &[(&str, &str)]) -> Function {
     let variables: BTreeMap<_, _> = variables
         .iter()
         .map(|&(name, value)| (name.to_owned(), Secret::new(value.to_owned())))
         .collect();
     function.configuration.environment = Environment::new(variables).unwrap();
     function
+}
+
+/// A folder of the case as the only layer.
+fn with_layer(world: &World, mut function: Function, files: &[(&str, &str)]) -> Function {
+    let folder = world.directory.join("layer");
+    for (name, text) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let layer = Code {
+        location: CodeLocation::Folder(folder),
+        revision: "1".into(),
+    };
+    function.configuration.layers = Layers::try_from(vec![layer]).unwrap();
+    function
+}
+
+/// What layers bring is found, behind the function's own. Source: Lambda 1.7.
+async fn modules_from_layers(world: World) {
+    let python = [
+        ("python/from_layer.py", "NAME = 'layer'"),
+        ("python/both.py", "NAME = 'layer'"),
+        ("python/more.pth", "more"),
+        ("python/more/by_path.py", "NAME = 'path file'"),
+    ];
+    let files = [
+        (
+            "app.py",
+            "import both, by_path, from_layer\ndef handler(event, context):\n    return [both.NAME, from_layer.NAME, by_path.NAME]",
+        ),
+        ("both.py", "NAME = 'own'"),
+    ];
+    let function = with_layer(&world, world.function("python3.12", "app.handler", &files), &python);
+    assert_eq!(
+        outcomes(&world, function.clone(), &["{}"]).await,
+        [r#"["own", "layer", "path file"]"#]
+    );
+    // A search path of the function's own is instead of that, as on Lambda.
+    let own_path = with_variables(function, &[("PYTHONPATH", "/nowhere")]);
+    let outcome = outcomes(&world, own_path, &["{}"]).await.remove(0);
+    assert!(outcome.contains("No module named 'by_path'"), "{outcome}");
+
+    let node = [("nodejs/node_modules/from-layer/index.js", "module.exports = 'layer'")];
+    let files = [("app.js", "exports.handler = async () => require('from-layer')")];
+    let function = with_layer(&world, world.function("nodejs22.x", "app.handler", &files), &node);
+    assert_eq!(outcomes(&world, function, &["{}"]).await, ["\"layer\""]);
 }
 
 async fn report(world: &World, function: Function) -> Value {
@@ -87,6 +136,8 @@ fn check_variables(report: &Value, more: &[(&str, &str)]) {
     // Which place, differs. `LC_CTYPE` is Python's own doing where the host lacks the locale of `LANG`.
     let places = [
         "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_METADATA_API",
+        "AWS_LAMBDA_METADATA_TOKEN",
         "AWS_LAMBDA_RUNTIME_API",
         "LAMBDA_RUNTIME_DIR",
         "LC_CTYPE",
@@ -108,6 +159,7 @@ fn check_variables(report: &Value, more: &[(&str, &str)]) {
     assert_eq!(report["cwd"], "/var/task");
 }
 
+// LAM-E-007: the variables of a managed runtime; credentials come with a door
 async fn variables_of_python(world: World) {
     let function = world.function("python3.13", "app.handler", &[("app.py", PYTHON_VARIABLES)]);
     let report = report(&world, with_variables(function, &[("STAGE", "dev")])).await;
@@ -133,6 +185,7 @@ async fn variables_of_python(world: World) {
     );
 }
 
+// LAM-E-007
 async fn variables_of_node(world: World) {
     let function = world.function("nodejs18.x", "index.handler", &[("index.js", NODE_VARIABLES)]);
     let report = report(&world, with_variables(function, &[("STAGE", "dev")])).await;
@@ -167,7 +220,7 @@ async fn customer_values_win(world: World) {
             ("libraries/elsewhere.py", "X = 'found'\n"),
         ],
     );
-    let libraries = folder_of(&python).join("libraries").display().to_string();
+    let libraries = world.seen(&python).join("libraries").display().to_string();
     let python = with_variables(
         python,
         &[
@@ -192,7 +245,7 @@ async fn customer_values_win(world: World) {
             ("libraries/elsewhere.js", "module.exports = 'found'"),
         ],
     );
-    let libraries = folder_of(&node).join("libraries").display().to_string();
+    let libraries = world.seen(&node).join("libraries").display().to_string();
     let node = with_variables(
         node,
         &[

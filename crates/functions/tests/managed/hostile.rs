@@ -2,9 +2,9 @@
 
 use crate::Case;
 use crate::stage::outcomes;
-use crate::world::{Files, World, folder_of, processes_of, until};
+use crate::world::{Files, World, processes_below, until};
 use functions::Source;
-use model::lambda::function::Function;
+use model::lambda::function::{Function, FunctionMemory};
 use std::time::Duration;
 
 pub(crate) const CASES: &[Case] = &[
@@ -20,6 +20,9 @@ pub(crate) const CASES: &[Case] = &[
         Box::pin(answers_behind_the_runtimes_back(world))
     }),
     ("a_flood_of_log_lines", |world| Box::pin(a_flood_of_log_lines(world))),
+    ("much_garbage_in_little_memory", |world| {
+        Box::pin(much_garbage_in_little_memory(world))
+    }),
     ("closed_streams", |world| Box::pin(closed_streams(world))),
     ("threads_and_processes_left_behind", |world| {
         Box::pin(threads_and_processes_left_behind(world))
@@ -37,6 +40,31 @@ fn python(world: &World, code: &str) -> Function {
 
 fn node(world: &World, code: &str) -> Function {
     world.function("nodejs20.x", "index.handler", &[("index.js", code)])
+}
+
+pub(crate) fn with_memory(mut function: Function, megabytes: u64) -> Function {
+    function.configuration.memory = FunctionMemory::try_from(megabytes).unwrap();
+    function
+}
+
+/// Node.js collects what is not used any more before its function has used its memory up: it makes some gigabytes here, of
+/// which little is used at a time. Without a limit of its heap it would be killed. Source: Lambda 3.3.
+async fn much_garbage_in_little_memory(world: World) {
+    const CODE: &str = "
+exports.handler = async (event) => {
+  if (event === 'limit') return require('v8').getHeapStatistics().heap_size_limit < 170 * 2 ** 20
+  const kept = []
+  for (let i = 0; i < 3000; i++) kept[i % 40] = new Array(131072).fill(i)
+  return kept.length
+}";
+    let function = with_memory(node(&world, CODE), 128);
+    assert_eq!(
+        outcomes(&world, function, &["1", "\"limit\"", "2"]).await,
+        ["40", "true", "40"]
+    );
+    // What the function asks for itself wins.
+    let own = crate::environment::with_variables(node(&world, CODE), &[("NODE_OPTIONS", "--max-old-space-size=512")]);
+    assert_eq!(outcomes(&world, own, &["\"limit\""]).await, ["false"]);
 }
 
 // LAM-R-024, LAM-R-025, LAM-R-026: how the end of the process is told
@@ -99,6 +127,8 @@ async fn too_large_answers_keep_the_process(world: World) {
             "let count = 0\nexports.handler = async (event) => {\n  count += 1\n  return event ? 'x'.repeat(event) : count\n}",
         ),
     ] {
+        // Whoever makes 40 MB of text has it three times for a moment, besides what Node.js needs itself.
+        function.configuration.memory = FunctionMemory::try_from(1024).unwrap();
         // The caller has its error at once, and would otherwise be given another environment.
         function.configuration.concurrency = Some(1);
         // Two bytes are the quotes. After the largest one the server closes the connection.
@@ -248,10 +278,9 @@ def handler(event, context):
 ",
     )];
     let function = world.function("python3.12", "app.handler", files);
-    let folder = folder_of(&function);
     assert_eq!(outcomes(&world, function, &["1", "2"]).await, ["true", "true"]);
     // They live as long as their environment; after the case nothing is left of them.
-    let left: Vec<_> = processes_of(&folder)
+    let left: Vec<_> = processes_below(&world.spawner)
         .into_iter()
         .filter(|it| it.starts_with("sleep"))
         .collect();

@@ -1,20 +1,27 @@
-//! Functions of managed runtimes: real Python and Node.js, found in `PATH`, running the embedded bootstraps.
+//! Functions of managed runtimes: real Python, Node.js and Ruby, found in `PATH`, running the embedded bootstraps; and Java with
+//! its public client.
 //!
 //! The spawner is this executable started again, so there is a `main` of its own. After each case nothing may be left:
 //! no process, no directory, no file descriptor.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this program is a test")]
 
+mod descriptors;
 mod environment;
 mod hostile;
+mod idle;
+mod java;
+mod life;
 mod node;
+mod parked;
 mod python;
+mod ruby;
 mod stage;
 mod world;
 
 use std::process::ExitCode;
 use std::time::Duration;
-use world::World;
+use world::{Start, World};
 
 type Case = (&'static str, fn(World) -> world::LocalFuture);
 
@@ -24,25 +31,61 @@ const CASE_TIME_MAX: Duration = Duration::from_secs(120);
 fn main() -> ExitCode {
     sandbox::run_spawner_if_asked();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let cases = [python::CASES, node::CASES, environment::CASES, hostile::CASES].concat();
+    let cases = [
+        python::CASES,
+        node::CASES,
+        ruby::CASES,
+        java::CASES,
+        life::CASES,
+        environment::CASES,
+        hostile::CASES,
+        parked::CASES,
+        idle::CASES,
+        descriptors::CASES,
+    ]
+    .concat();
     if arguments.iter().any(|argument| argument == "--list") {
         cases.iter().for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
     }
     let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let spawner = sandbox::Spawner::start(sandbox::Options::default()).expect("a spawner");
+    // The other one is that of a host that has not got the strongest.
+    let (strongest, obstacle) = sandbox::Spawner::start_strongest(sandbox::Options::default()).expect("a spawner");
+    let process = sandbox::Spawner::start(sandbox::Options::default()).expect("a spawner");
+    let strongest = Some(strongest).filter(|_| obstacle.is_none());
+    // The same cases with every interpreter started for its function, and with every one that may be started ahead.
+    let ways = [
+        (strongest.as_ref(), Start::Fresh),
+        (strongest.as_ref(), Start::Parked),
+        (Some(&process), Start::Fresh),
+    ];
     // The first runtime of a process makes a pair of sockets for signals, which stays.
     drop(runtime());
     let (mut passed, mut failed) = (0, Vec::new());
-    let chosen = cases
-        .into_iter()
-        .filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter.as_str())));
-    for (name, case) in chosen {
-        let outcome = std::panic::catch_unwind(|| run(spawner.clone(), case));
+    let ways = ways.into_iter().filter_map(|(spawner, start)| Some((spawner?, start)));
+    let named: Vec<_> = ways
+        .flat_map(|(spawner, start)| {
+            let way = match start {
+                Start::Fresh => spawner.tier().to_string(),
+                Start::Parked => "parked".to_owned(),
+            };
+            let named = |&(name, case): &Case| (format!("{way}::{name}"), case, spawner, start);
+            cases.iter().map(named).collect::<Vec<_>>()
+        })
+        .collect();
+    for (name, case, spawner, start) in named {
+        if !filter.is_none_or(|filter| name.contains(filter.as_str())) {
+            continue;
+        }
+        let outcome = std::panic::catch_unwind(|| run(spawner, start, case));
         println!("test {name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
         match outcome {
             Ok(()) => passed += 1,
-            Err(_) => failed.push(name),
+            Err(_) => {
+                // What it left is not the next one's fault.
+                world::end_all_below(spawner);
+                failed.push(name);
+            }
         }
     }
     if !failed.is_empty() {
@@ -63,11 +106,11 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("a runtime")
 }
 
-fn run(spawner: sandbox::Spawner, case: fn(World) -> world::LocalFuture) {
+fn run(spawner: &sandbox::Spawner, start: Start, case: fn(World) -> world::LocalFuture) {
     let descriptors_before = world::open_descriptors();
     let directory = {
         tokio::task::LocalSet::new().block_on(&runtime(), async {
-            let world = World::new(spawner);
+            let world = World::new(spawner.clone(), start);
             let (core, directory) = (world.core.clone(), world.directory.clone());
             tokio::time::timeout(CASE_TIME_MAX, case(world))
                 .await
@@ -77,7 +120,7 @@ fn run(spawner: sandbox::Spawner, case: fn(World) -> world::LocalFuture) {
         })
     };
     assert_eq!(
-        world::processes_of(&directory),
+        world::processes_below(spawner),
         Vec::<String>::new(),
         "no process is left"
     );

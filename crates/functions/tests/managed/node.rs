@@ -1,9 +1,13 @@
 //! Node.js handlers, and what comes of them.
 
+mod errors;
+
 use crate::Case;
 use crate::stage::{Row, check, log_lines, outcomes};
-use crate::world::{World, folder_of};
+use crate::world::{World, arn, folder_of};
+use errors::check_error;
 use functions::Source;
+use invoke::{Invocation, Piece, Streaming};
 use model::lambda::logging::{ApplicationLogLevel, LogFormat, SystemLogLevel};
 use serde_json::Value;
 
@@ -14,18 +18,19 @@ pub(crate) const CASES: &[Case] = &[
     ("node_ways_to_answer", |world| Box::pin(ways_to_answer(world))),
     ("node_without_callbacks", |world| Box::pin(without_callbacks(world))),
     ("node_context", |world| Box::pin(context(world))),
-    ("node_errors", |world| Box::pin(errors(world))),
-    ("node_init_errors", |world| Box::pin(init_errors(world))),
+    ("node_errors", |world| Box::pin(errors::errors(world))),
+    ("node_init_errors", |world| Box::pin(errors::init_errors(world))),
     ("node_syntax_errors_of_other_files", |world| {
-        Box::pin(syntax_errors_of_other_files(world))
+        Box::pin(errors::syntax_errors_of_other_files(world))
     }),
     ("node_files_named_like_standard_modules", |world| {
         Box::pin(files_named_like_standard_modules(world))
     }),
     ("node_errors_that_nobody_caught", |world| {
-        Box::pin(errors_that_nobody_caught(world))
+        Box::pin(errors::errors_that_nobody_caught(world))
     }),
     ("node_streams", |world| Box::pin(streams(world))),
+    ("node_streams_to_a_reader", |world| Box::pin(streams_to_a_reader(world))),
     ("node_log_text", |world| Box::pin(log_text(world))),
     ("node_log_json", |world| Box::pin(log_json(world))),
 ];
@@ -33,9 +38,15 @@ pub(crate) const CASES: &[Case] = &[
 /// A row whose code is one script.
 macro_rules! row {
     ($what:literal, $code:literal, $($event:literal => $outcome:literal),+ $(,)?) => {
-        Row { what: $what, handler: "index.handler", files: &[("index.js", $code)], expected: &[$(($event, $outcome)),+] }
+        $crate::stage::Row {
+            what: $what,
+            handler: "index.handler",
+            files: &[("index.js", $code)],
+            expected: &[$(($event, $outcome)),+],
+        }
     };
 }
+use row;
 
 async fn finds_handlers(world: World) {
     let rows = [
@@ -170,305 +181,6 @@ exports.handler = async (event, context) => ({
     assert_eq!(found, serde_json::from_str::<Value>(expected).unwrap());
 }
 
-/// Type, message and the beginning of the trace of an error.
-#[track_caller]
-fn check_error(outcome: &str, recorded: &str, error_type: &str, message: &str, trace: &[&str]) {
-    let (found_type, payload) = outcome.split_once(' ').unwrap_or((outcome, "null"));
-    let payload: Value = serde_json::from_str(payload).unwrap_or_else(|_| panic!("not an error: {outcome}"));
-    assert_eq!(found_type, recorded, "{outcome}");
-    assert_eq!(
-        (&payload["errorType"], &payload["errorMessage"]),
-        (&error_type.into(), &message.into())
-    );
-    for (index, line) in trace.iter().enumerate() {
-        assert_eq!(payload["trace"][index], *line, "{outcome}");
-    }
-    let keys: Vec<_> = payload.as_object().unwrap().keys().collect();
-    assert_eq!(keys.len(), 3, "{outcome}");
-    assert!(outcome.contains(r#"{"errorType":"#), "the order of the keys: {outcome}");
-}
-
-// LAM-I-018: a Node.js error payload arrives as its client posted it
-async fn errors(world: World) {
-    let code = "
-class Mine extends Error { constructor(message) { super(message); this.name = 'MineError' } }
-const unsettled = new Promise(() => {})
-exports.handler = async (event) => {
-  switch (event) {
-    case 'error': throw new TypeError('bäd')
-    case 'own': throw new Mine('own')
-    case 'number': throw 5
-    case 'object': throw { name: 'Alike', message: 'like an error', stack: 'Alike: like an error\\n    at nowhere' }
-    case 'undefined': throw undefined
-    case 'bigint': return { big: 1n }
-    case 'circle': { const circle = {}; circle.circle = circle; return circle }
-    case 'unsettled': return unsettled
-    default: return 'fine'
-  }
-}";
-    let function = world.function(NODE, "index.handler", &[("index.js", code)]);
-    let events = [
-        "error",
-        "own",
-        "number",
-        "object",
-        "undefined",
-        "bigint",
-        "circle",
-        "unsettled",
-    ];
-    let events = events.map(|event| format!("\"{event}\""));
-    let mut with_good = Vec::new();
-    for event in &events {
-        with_good.extend([event.as_str(), "1"]);
-    }
-    let outcomes = outcomes(&world, function, &with_good).await;
-    let unknown = "Runtime.Unknown";
-    let frame = "    at exports.handler (/var/task/index.js:6:25)";
-    check_error(&outcomes[0], unknown, "TypeError", "bäd", &["TypeError: bäd", frame]);
-    check_error(&outcomes[2], unknown, "MineError", "own", &[]);
-    check_error(&outcomes[4], unknown, "number", "5", &[]);
-    check_error(
-        &outcomes[6],
-        unknown,
-        "Alike",
-        "like an error",
-        &["Alike: like an error", "    at nowhere"],
-    );
-    check_error(
-        &outcomes[8],
-        unknown,
-        "handled",
-        "callback called with Error argument, but there was a problem while retrieving one or more of its message, name, \
-         and stack",
-        &[],
-    );
-    check_error(
-        &outcomes[10],
-        unknown,
-        "Error",
-        "Unable to stringify response body",
-        &[],
-    );
-    check_error(
-        &outcomes[12],
-        unknown,
-        "Error",
-        "Unable to stringify response body",
-        &[],
-    );
-    assert!(
-        outcomes[14].starts_with(r#"Runtime.NodeJsExit {"errorType":"Runtime.NodeJsExit","#),
-        "{}",
-        outcomes[14]
-    );
-    for good in outcomes.iter().skip(1).step_by(2) {
-        assert_eq!(good, r#""fine""#);
-    }
-}
-
-async fn init_errors(world: World) {
-    type Error<'a> = (&'a str, &'a str, &'a [&'a str]);
-    let cases: &[(&str, &str, &str, Error<'_>)] = &[
-        (
-            "index.handler",
-            "other.js",
-            "",
-            (
-                "Runtime.ImportModuleError",
-                "Error: Cannot find module 'index'\nRequire stack:\n",
-                &[],
-            ),
-        ),
-        (
-            "index.handler",
-            "index.js",
-            "require('nobody-has-this')",
-            (
-                "Runtime.ImportModuleError",
-                "Error: Cannot find module 'nobody-has-this'\nRequire stack:\n- /var/task/index.js\n",
-                &[],
-            ),
-        ),
-        (
-            "index.handler",
-            "index.js",
-            "exports.a = 1\nconst b\n",
-            (
-                "Runtime.UserCodeSyntaxError",
-                "SyntaxError: Missing initializer in const declaration",
-                &["/var/task/index.js:2", "const b"],
-            ),
-        ),
-        (
-            "index.handler",
-            "index.mjs",
-            "export const a = 1\nconst b\n",
-            (
-                "Runtime.UserCodeSyntaxError",
-                "SyntaxError: Missing initializer in const declaration",
-                &["/var/task/index.mjs:2", "const b"],
-            ),
-        ),
-        (
-            "index.handler",
-            "index.js",
-            "exports.other = 1",
-            (
-                "Runtime.HandlerNotFound",
-                "index.handler is undefined or not exported",
-                &["Runtime.HandlerNotFound: index.handler is undefined or not exported"],
-            ),
-        ),
-        (
-            "index.handler",
-            "index.js",
-            "exports.handler = 1",
-            ("Runtime.HandlerNotFound", "index.handler is not a function", &[]),
-        ),
-        (
-            "index",
-            "index.js",
-            "",
-            ("Runtime.MalformedHandlerName", "Bad handler", &[]),
-        ),
-        (
-            "../index.handler",
-            "index.js",
-            "",
-            (
-                "Runtime.MalformedHandlerName",
-                "'../index.handler' is not a valid handler name. Use absolute paths when specifying root directories in \
-                 handler names.",
-                &[],
-            ),
-        ),
-        (
-            "index.handler",
-            "index.js",
-            "throw new RangeError('while loading')",
-            (
-                "RangeError",
-                "while loading",
-                &[
-                    "RangeError: while loading",
-                    "    at Object.<anonymous> (/var/task/index.js:1:7)",
-                ],
-            ),
-        ),
-        (
-            "index.handler",
-            "index.js",
-            "Promise.reject(new Error('lost'))\nexports.handler = async () => 1",
-            (
-                "Runtime.UnhandledPromiseRejection",
-                "Error: lost",
-                &["Runtime.UnhandledPromiseRejection: Error: lost"],
-            ),
-        ),
-    ];
-    for &(handler, file, code, (error_type, message, trace)) in cases {
-        let function = world.function(NODE, handler, &[(file, code)]);
-        let outcomes = outcomes(&world, function, &["{}"]).await;
-        let recorded = if error_type.starts_with("Runtime.") {
-            error_type
-        } else {
-            "Runtime.Unknown"
-        };
-        // What follows names the place of the bootstrap.
-        let outcome = match message.strip_suffix('\n').and_then(|_| outcomes[0].find("- ")) {
-            Some(_) => {
-                let mut payload: Value = serde_json::from_str(outcomes[0].split_once(' ').unwrap().1).unwrap();
-                let found = payload["errorMessage"].as_str().unwrap();
-                assert!(
-                    found.starts_with(message) && found.ends_with("/node/bootstrap.cjs"),
-                    "{found}"
-                );
-                payload["errorMessage"] = message.into();
-                format!(
-                    r#"{recorded} {{"errorType":"{error_type}","errorMessage":{},"trace":[]}}"#,
-                    payload["errorMessage"]
-                )
-            }
-            None => outcomes[0].clone(),
-        };
-        check_error(&outcome, recorded, error_type, message, trace);
-    }
-    let good = row!("corrected", "exports.handler = async () => 'fine'", "{}" => r#""fine""#);
-    check(&world, NODE, &[good]).await;
-}
-
-/// The place of a syntax error is told, in whichever file of the function it is.
-async fn syntax_errors_of_other_files(world: World) {
-    const BAD: &str = "// a comment\nexport const v=;\n";
-    const GOOD: &str = "export const handler = async () => 'fine'\n";
-    let module = ("package.json", r#"{"type":"module"}"#);
-    let cases: &[(&[(&str, &str)], &str)] = &[
-        (
-            &[("index.mjs", "import { v } from './dep.mjs'\n"), ("dep.mjs", BAD)],
-            "dep.mjs:2",
-        ),
-        (
-            &[
-                ("index.mjs", "import './sub/dep.mjs'\n"),
-                ("sub/dep.mjs", "export {\n  v,\n} from '../sub/dep2.mjs'\n"),
-                ("sub/dep2.mjs", BAD),
-                ("beside.mjs", BAD),
-            ],
-            "sub/dep2.mjs:2",
-        ),
-        (
-            &[
-                module,
-                ("index.js", "import fs from 'fs'; import * as it from \"./dep.js\"\n"),
-                ("dep.js", BAD),
-            ],
-            "dep.js:2",
-        ),
-        (
-            &[
-                ("index.mjs", "await import('./late.mjs')\n"),
-                ("late.mjs", BAD),
-                ("node_modules/a/index.mjs", BAD),
-            ],
-            "late.mjs:2",
-        ),
-        (
-            &[
-                ("index.mjs", "import './good.mjs'\nimport './script.cjs'\n"),
-                ("good.mjs", GOOD),
-                ("script.cjs", "const b\n"),
-            ],
-            "script.cjs:1",
-        ),
-        // Named by no file that would be read: then no place is better than a wrong one.
-        (
-            &[
-                ("index.mjs", "const name = 'dep'\nawait import(`./${name}.mjs`)\n"),
-                ("dep.mjs", BAD),
-                ("other.mjs", BAD),
-            ],
-            "SyntaxError: Unexpected token ';'",
-        ),
-    ];
-    for (files, place) in cases {
-        let function = world.function(NODE, "index.handler", files);
-        let outcomes = outcomes(&world, function, &["{}"]).await;
-        let (recorded, payload) = outcomes[0].split_once(' ').unwrap();
-        assert_eq!(recorded, "Runtime.UserCodeSyntaxError");
-        let payload: Value = serde_json::from_str(payload).unwrap();
-        let first = payload["trace"][0].as_str().unwrap();
-        let expected = if place.starts_with("SyntaxError") {
-            (*place).to_owned()
-        } else {
-            format!("/var/task/{place}")
-        };
-        assert_eq!(first, expected, "{}", outcomes[0]);
-    }
-    let good = row!("corrected", "exports.handler = async () => 'fine'", "{}" => r#""fine""#);
-    check(&world, NODE, &[good]).await;
-}
-
 /// Neither files nor packages of a function take the place of what the runtime itself loads.
 async fn files_named_like_standard_modules(world: World) {
     const OWN: &str = "throw new Error('of the function')";
@@ -502,43 +214,6 @@ exports.handler = async (event) => {
         (r#""function""#, r#""function""#)
     );
     check_error(&outcomes[1], "Runtime.Unknown", "Error", "bad", &["Error: bad"]);
-}
-
-async fn errors_that_nobody_caught(world: World) {
-    let code = "
-const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-exports.handler = async (event) => {
-  if (event === 'throw') setTimeout(() => { throw new Error('from a timer') }, 5)
-  if (event === 'reject') Promise.reject(new Error('lost'))
-  if (event === 'exit') process.exit(7)
-  if (event) await later(10000)
-  return process.pid
-}";
-    let function = world.function(NODE, "index.handler", &[("index.js", code)]);
-    let events = ["0", "\"throw\"", "0", "\"reject\"", "0", "\"exit\"", "0"];
-    let outcomes = outcomes(&world, function, &events).await;
-    check_error(
-        &outcomes[1],
-        "Runtime.Unknown",
-        "Error",
-        "from a timer",
-        &["Error: from a timer"],
-    );
-    let rejection = "Runtime.UnhandledPromiseRejection";
-    check_error(
-        &outcomes[3],
-        rejection,
-        rejection,
-        "Error: lost",
-        &["Runtime.UnhandledPromiseRejection: Error: lost"],
-    );
-    assert_eq!(
-        outcomes[5],
-        r#"Runtime.ExitError {"errorType":"Runtime.ExitError","errorMessage":"RequestId: ID Error: Runtime exited with error: exit status 7"}"#
-    );
-    let mut pids: Vec<_> = [0, 2, 4, 6].map(|index: usize| outcomes[index].as_str()).to_vec();
-    pids.dedup();
-    assert_eq!(pids.len(), 4, "each of them has ended its process: {outcomes:?}");
 }
 
 // LAM-R-023: a streaming function that is invoked with buffered Invoke returns the collected bytes, up to 6 MB
@@ -583,6 +258,47 @@ async fn streams(world: World) {
 }
 
 // LAM-G-013: a line of the console is one event, with its newlines
+// LAM-R-019: pieces come while the handler writes. LAM-R-022: the prelude passes through as it is
+async fn streams_to_a_reader(world: World) {
+    const PRELUDE: &str = "{\"statusCode\":201}\0\0\0\0\0\0\0\0";
+    // More than may wait anywhere between the handler and its reader.
+    const PIECES: usize = 1000;
+    let code = "
+const { once } = require('events')
+exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+  const to = awslambda.HttpResponseStream.from(stream, { statusCode: 201 })
+  for (let i = 0; i < event; i++) {
+    if (!to.write('x'.repeat(65536))) await once(to, 'drain')
+  }
+  to.end()
+})";
+    world.put(world.function(NODE, "index.handler", &[("index.js", code)]));
+    let invocation = Invocation::new(arn(), PIECES.to_string().into(), None);
+    let Streaming::Began(mut stream) = world.core.invoke_streaming(invocation).await else {
+        panic!("refused");
+    };
+    assert_eq!(
+        stream.content_type.as_deref(),
+        Some("application/vnd.awslambda.http-integration-response")
+    );
+    let mut all = Vec::new();
+    while all.len() < PRELUDE.len() {
+        match stream.next().await {
+            Piece::Bytes(bytes) => all.extend(bytes),
+            Piece::End(end) => panic!("{end:?}"),
+        }
+    }
+    assert!(all.starts_with(PRELUDE.as_bytes()));
+    assert_eq!(world.functions.reports()[0].busy, 1, "nobody has read the rest");
+    let end = loop {
+        match stream.next().await {
+            Piece::Bytes(bytes) => all.extend(bytes),
+            Piece::End(end) => break end,
+        }
+    };
+    assert_eq!((all.len(), end.error), (PRELUDE.len() + PIECES * 65536, None));
+}
+
 async fn log_text(world: World) {
     let code = "
 console.log('while loading')

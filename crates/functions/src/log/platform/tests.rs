@@ -1,7 +1,7 @@
 use super::*;
 use crate::request_id::RequestIds;
 use model::lambda::function::{
-    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
+    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout, Layers,
 };
 use model::lambda::logging::Logging;
 use model::lambda::runtime::Runtime;
@@ -37,7 +37,12 @@ fn function() -> Function {
             memory: FunctionMemory::default(),
             environment: Environment::default(),
             concurrency: None,
+            provisioned: 0,
+            ephemeral_storage: model::lambda::function::EphemeralStorage::default(),
             logging: Logging::default(),
+            layers: Layers::default(),
+            network: None,
+            aws_api: model::lambda::function::AwsApi::OwnRole,
         },
         code: Code {
             location: CodeLocation::Folder("/srv/f".into()),
@@ -63,6 +68,7 @@ fn report_lines() {
     let check = |duration, init_duration, status: &Status, expected: &str| {
         let report = Report {
             id: &id,
+            trace_id: None,
             duration,
             init_duration,
             memory_mb: 128,
@@ -129,7 +135,11 @@ fn other_lines_of_text() {
         "INIT_REPORT Init Duration: 998.15 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.ExitError"
     );
     assert_eq!(
-        written(&id, |out| text::start(out, &id)),
+        written(&id, |out| text::start(
+            out,
+            &id,
+            version("arn:aws:lambda:eu-west-1:1:function:f")
+        )),
         "START RequestId: ID Version: $LATEST"
     );
     assert_eq!(written(&id, |out| text::end(out, &id)), "END RequestId: ID");
@@ -171,6 +181,7 @@ fn json_objects() {
     );
     let mut report = Report {
         id: &id,
+        trace_id: None,
         duration: ms(210_437),
         init_duration: Some(ms(457_060)),
         memory_mb: 128,
@@ -202,6 +213,7 @@ fn json_objects() {
     );
     let mut done = RuntimeDone {
         id: &id,
+        trace_id: None,
         duration: ms(2_500),
         status: &Status::Success,
         answer: Some(AnswerSpans {

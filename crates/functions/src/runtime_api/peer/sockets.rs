@@ -124,6 +124,26 @@ fn in_table(table: &str, local: SocketAddr, remote: SocketAddr) -> Option<Socket
     })
 }
 
+/// The inode numbers of the sockets that listen on a port, on any address. Blocks.
+pub(super) fn listeners(port: u16) -> Vec<u64> {
+    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
+    let tables = tables.into_iter().filter_map(|table| fs::read_to_string(table).ok());
+    tables.flat_map(|table| listeners_in(&table, port)).collect()
+}
+
+fn listeners_in(table: &str, port: u16) -> Vec<u64> {
+    const LISTENS: &str = "0A";
+    let port = format!(":{port:04X}");
+    let listener = |row: &str| {
+        let mut fields = row.split_ascii_whitespace().skip(1);
+        let is_at_port = fields.next()?.ends_with(&port);
+        let listens = fields.nth(1)? == LISTENS;
+        let inode = fields.nth(5)?.parse().ok()?;
+        (is_at_port && listens).then_some(inode)
+    };
+    table.lines().filter_map(listener).collect()
+}
+
 /// How the tables print an address: words in the byte order of the machine, as IPv4 and as IPv4 in IPv6.
 fn spellings(address: SocketAddr) -> Vec<String> {
     let port = address.port();

@@ -7,9 +7,9 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::sync::mpsc;
 
 pub(crate) type Answer = Response<AnswerBody>;
@@ -23,32 +23,55 @@ pub(crate) enum AnswerBody {
         /// Keeps the connection open for as long as it takes.
         _call: LongCall,
     },
+    /// A function's answer: a piece that is an error breaks it off, so that no client takes a part for the whole.
+    Streamed {
+        pieces: mpsc::Receiver<io::Result<Bytes>>,
+        /// Why it broke off, held back once so that what came before is sent first.
+        broken: Option<io::Error>,
+        /// Keeps the connection open for as long as it takes.
+        _call: LongCall,
+    },
 }
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.get_mut() {
-            Self::Whole(body) => Pin::new(body).poll_frame(context),
+            Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             Self::Live { pieces, .. } => pieces
                 .poll_recv(context)
                 .map(|piece| piece.map(|piece| Ok(Frame::data(piece)))),
+            Self::Streamed { pieces, broken, .. } => {
+                if let Some(error) = broken.take() {
+                    return Poll::Ready(Some(Err(error)));
+                }
+                match ready!(pieces.poll_recv(context)) {
+                    Some(Err(error)) => {
+                        // The connection throws away what it has not yet sent when a body fails, but sends it while the
+                        // body has nothing.
+                        *broken = Some(error);
+                        context.waker().wake_by_ref();
+                        Poll::Pending
+                    }
+                    piece => Poll::Ready(piece.map(|it| it.map(Frame::data))),
+                }
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_end_stream(),
-            Self::Live { .. } => false,
+            Self::Live { .. } | Self::Streamed { .. } => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
-            Self::Live { .. } => SizeHint::default(),
+            Self::Live { .. } | Self::Streamed { .. } => SizeHint::default(),
         }
     }
 }
@@ -94,4 +117,32 @@ pub(crate) fn with_header(mut answer: Answer, name: &'static str, value: &str) -
         answer.headers_mut().insert(HeaderName::from_static(name), value);
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::LongCalls;
+    use http_body_util::BodyExt as _;
+    use std::future::poll_fn;
+
+    #[tokio::test]
+    async fn what_came_before_a_failure_can_be_sent_first() {
+        let (sender, pieces) = mpsc::channel(2);
+        sender.try_send(Ok(Bytes::from_static(b"one"))).unwrap();
+        sender.try_send(Err(io::Error::other("broken"))).unwrap();
+        let mut body = AnswerBody::Streamed {
+            pieces,
+            broken: None,
+            _call: LongCalls::default().begin(),
+        };
+        let piece = body.frame().await.unwrap().unwrap();
+        assert_eq!(piece.into_data().unwrap(), "one");
+        let nothing_yet = poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context).is_pending())).await;
+        assert!(
+            nothing_yet,
+            "the connection sends what it has while the body has nothing"
+        );
+        assert!(body.frame().await.unwrap().is_err());
+    }
 }

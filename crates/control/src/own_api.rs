@@ -7,13 +7,15 @@
 //! | `status` | [`crate::Status`] |
 //! | `metrics` | OpenMetrics text |
 //! | `requests?limit=` | the last requests, newest first, with the fields of the access log and a verdict |
+//! | `packages/{sha256}` | a package of a function or a layer, for whoever was given a link to it |
+//! | `trust-stores/{name}/{id}/{file}` | a trust store's bundle or revocation list, likewise |
 //! | `targets` | the targets of all target groups and their health, in AWS's words |
-//! | `logs?function=&group=&since=&limit=&follow=` | what functions wrote: a JSON document a line, the newest last, and live with `follow=true` |
+//! | `logs?function=&group=&since=&limit=&follow=&request_id=&level=` | what functions wrote: a JSON document a line, the newest last, and live with `follow=true` |
 //! | `functions/{name}/invocations` | `POST` of a payload: as Lambda's Invoke answers |
 //! | `explain` | what would happen to a request: `GET ?method=&url=&header=Name:value&body=&client=`, or `POST` of [`Question`] |
 
 mod logs;
-mod query;
+pub(crate) mod query;
 
 use crate::answer::{self, Answer};
 use crate::server::{LongCalls, Payload, Shared};
@@ -21,6 +23,7 @@ use crate::source::{Question, Source};
 use crate::{access_log_line, door, lambda};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
+use model::lambda::package::PackageDigest;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -31,16 +34,18 @@ pub const PREFIX: &str = "/_albacore/";
 const REQUESTS_DEFAULT: usize = 100;
 
 /// Every path; a word in braces stands for any.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 11] = [
     "explain",
     "functions/{name}/invocations",
     "health",
     "logs",
     "metrics",
+    "packages/{sha256}",
     "ready",
     "requests",
     "status",
     "targets",
+    "trust-stores/{name}/{id}/{file}",
 ];
 
 /// Whether a path belongs to the own API.
@@ -51,8 +56,12 @@ pub(crate) fn owns(path: &str) -> bool {
 
 /// The function that a path invokes, as it is written there.
 pub(crate) fn invocation(path: &str) -> Option<String> {
-    let name = path.strip_prefix(PREFIX)?.strip_prefix("functions/")?;
-    let name = name.strip_suffix("/invocations")?;
+    invoked(path.strip_prefix(PREFIX)?, "functions/", "/invocations")
+}
+
+/// The function whose name stands between these two in a path, as it is written there.
+pub(crate) fn invoked(path: &str, before: &str, after: &str) -> Option<String> {
+    let name = path.strip_prefix(before)?.strip_suffix(after)?;
     // An ARN has no slash; one that is escaped is a part of a name that does not exist.
     (!name.contains('/')).then(|| query::unescaped(name))
 }
@@ -65,14 +74,33 @@ pub(crate) async fn invoke<S: Source>(shared: &Shared<S>, parts: &Parts, functio
     if let Err(refused) = door::check_write(&parts.method, &parts.headers) {
         return answer::refusal(refused.status, refused.message);
     }
+    let qualifier = match qualifier(parts, |_| false) {
+        Ok(qualifier) => qualifier,
+        Err(()) => return answer::refusal(StatusCode::BAD_REQUEST, "the only parameter is Qualifier"),
+    };
+    let scope = shared.source.scope();
+    lambda::invoke(
+        &shared.source,
+        scope,
+        function,
+        qualifier.as_deref(),
+        &parts.headers,
+        payload,
+    )
+    .await
+}
+
+/// The qualifier in the query of an invocation, which has nothing else but what `is_other` knows.
+pub(crate) fn qualifier(parts: &Parts, is_other: impl Fn(&str) -> bool) -> Result<Option<String>, ()> {
     let mut qualifier = None;
     for (name, value) in query::pairs(parts.uri.query().unwrap_or_default()) {
         match name.as_str() {
             "Qualifier" => qualifier = Some(value),
-            _ => return answer::refusal(StatusCode::BAD_REQUEST, "the only parameter is Qualifier"),
+            other if is_other(other) => {}
+            _ => return Err(()),
         }
     }
-    lambda::invoke(&shared.source, function, qualifier.as_deref(), &parts.headers, payload).await
+    Ok(qualifier)
 }
 
 /// Answers any other call. Its body is whole.
@@ -100,6 +128,9 @@ pub(crate) async fn answer<S: Source>(
             answer::document(StatusCode::OK, observe::CONTENT_TYPE, exposition.into_text())
         }
         ("requests", true) => requests(source, parts.uri.query()).await,
+        (name, true) if name.starts_with("packages/") || name.starts_with("trust-stores/") => {
+            linked(shared, name, parts.uri.query()).await
+        }
         ("logs", true) => logs::answer(shared, long_calls, parts.uri.query().unwrap_or_default()).await,
         _ if PATHS.contains(&name) => wrong_method(),
         _ => {
@@ -107,6 +138,29 @@ pub(crate) async fn answer<S: Source>(
             let document = json!({ "error": "there is nothing under this path", "paths": paths });
             answer::json(StatusCode::NOT_FOUND, &document)
         }
+    }
+}
+
+/// What somebody was given a link to: a package, or what a trust store is made of. Source: Lambda 8.5, `Code.Location`;
+/// ALB 9.5.
+async fn linked<S: Source>(shared: &Shared<S>, name: &str, query: Option<&str>) -> Answer {
+    if !shared.links.admits(name, query) {
+        return answer::refusal(StatusCode::FORBIDDEN, "the link is not valid, or is over");
+    }
+    let gone = || answer::refusal(StatusCode::NOT_FOUND, "what the link leads to is gone");
+    if let Some(digest) = name.strip_prefix("packages/") {
+        let Ok(digest) = PackageDigest::try_from(digest) else {
+            return gone();
+        };
+        let packages = shared.source.packages().clone();
+        return match tokio::task::spawn_blocking(move || packages.read(&digest)).await {
+            Ok(Ok(zip)) => answer::document(StatusCode::OK, "application/zip", zip),
+            _ => gone(),
+        };
+    }
+    match crate::aws::trust_store_file(&shared.source.state(), name) {
+        Some((content_type, bytes)) => answer::document(StatusCode::OK, content_type, bytes),
+        None => gone(),
     }
 }
 

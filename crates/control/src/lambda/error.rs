@@ -3,12 +3,16 @@
 use super::PAYLOAD_BYTES_MAX;
 use crate::answer::{self, Answer};
 use hyper::StatusCode;
+use hyper::http::request::Parts;
 use model::FunctionArn;
 use serde_json::{Value, json};
 
+/// What an error repeats of a path.
+const PATH_CHARS_SHOWN: usize = 200;
+
 /// One error. Which key its message has depends on its kind.
 #[derive(Debug)]
-pub(super) struct LambdaError {
+pub(crate) struct LambdaError {
     status: StatusCode,
     kind: &'static str,
     body: Value,
@@ -16,12 +20,12 @@ pub(super) struct LambdaError {
 
 /// What a JSON parser found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ParserError {
-    pub(super) text: String,
+pub(crate) struct ParserError {
+    pub(crate) text: String,
     /// From 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// From 1.
-    pub(super) column: usize,
+    pub(crate) column: usize,
 }
 
 impl LambdaError {
@@ -30,22 +34,113 @@ impl LambdaError {
     }
 
     /// The function, or the version or alias of it.
-    pub(super) fn not_found(arn: &FunctionArn, qualifier: Option<&str>) -> Self {
+    pub(crate) fn not_found(arn: &FunctionArn, qualifier: Option<&str>) -> Self {
         let message = format!("Function not found: {arn}:{}", qualifier.unwrap_or("$LATEST"));
         Self::resource_not_found(&message)
     }
 
-    pub(super) fn foreign_region(theirs: &str, ours: &str) -> Self {
+    pub(crate) fn foreign_region(theirs: &str, ours: &str) -> Self {
         let message = format!("Functions from '{theirs}' are not reachable in this region ('{ours}')");
         Self::resource_not_found(&message)
     }
 
-    fn resource_not_found(message: &str) -> Self {
+    pub(crate) fn resource_not_found(message: &str) -> Self {
         let body = json!({ "Message": message, "Type": "User" });
         Self::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", body)
     }
 
-    pub(super) fn foreign_account() -> Self {
+    /// Source: Lambda 6.4.
+    pub(crate) fn conflict(message: &str) -> Self {
+        let body = json!({ "Type": "User", "message": message });
+        Self::new(StatusCode::CONFLICT, "ResourceConflictException", body)
+    }
+
+    /// Source: Lambda 6.4.
+    pub(crate) fn stale_policy() -> Self {
+        let message = "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve \
+                       the latest Revision Id";
+        let body = json!({ "Type": "User", "message": message });
+        Self::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailedException", body)
+    }
+
+    /// `apis` is what to call for the latest one. Source: Lambda 8.4.
+    pub(crate) fn stale(apis: &str) -> Self {
+        let message = format!(
+            "The Revision Id provided does not match the latest Revision Id. Call the {apis} API to retrieve the latest \
+             Revision Id"
+        );
+        let body = json!({ "Type": "User", "message": message });
+        Self::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailedException", body)
+    }
+
+    /// Messages that AWS sends without `Type`. Source: Lambda 8.4.
+    pub(crate) fn untyped_parameter(message: &str) -> Self {
+        let body = json!({ "message": message });
+        Self::new(StatusCode::BAD_REQUEST, "InvalidParameterValueException", body)
+    }
+
+    /// Source: Lambda 8.4.
+    pub(crate) fn no_provisioned_concurrency() -> Self {
+        let body = json!({ "Type": "User", "message": "No Provisioned Concurrency Config found for this function" });
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "ProvisionedConcurrencyConfigNotFoundException",
+            body,
+        )
+    }
+
+    /// Source: Lambda 8.4.
+    pub(crate) fn no_code_signing_config(arn: &str) -> Self {
+        let message = format!(
+            "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
+        );
+        let body = json!({ "Message": message, "Type": "User" });
+        Self::new(StatusCode::NOT_FOUND, "CodeSigningConfigNotFoundException", body)
+    }
+
+    /// Source: Lambda 1.7.
+    pub(crate) fn too_large_body(bytes_max: usize, operation: &str) -> Self {
+        Self::entity_too_large(&format!(
+            "Request must be smaller than {bytes_max} bytes for the {operation} operation"
+        ))
+    }
+
+    /// Source: Lambda 1.7.
+    pub(crate) fn entity_too_large(message: &str) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLargeException",
+            json!({ "message": message }),
+        )
+    }
+
+    /// Source: Lambda 1.7.
+    pub(crate) fn code_storage_exceeded() -> Self {
+        let body = json!({ "Type": "User", "message": "Code storage limit exceeded." });
+        Self::new(StatusCode::BAD_REQUEST, "CodeStorageExceededException", body)
+    }
+
+    /// It could not be done now; the text says why, for people.
+    pub(crate) fn unavailable(message: &str) -> Self {
+        let body = json!({ "Message": message, "Type": "Server" });
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceException", body)
+    }
+
+    /// Source: Lambda 6.1. The words are ours.
+    pub(crate) fn policy_too_long() -> Self {
+        let body = json!({ "Type": "User", "message": "The final policy size is bigger than the limit (20480)." });
+        Self::new(StatusCode::BAD_REQUEST, "PolicyLengthExceededException", body)
+    }
+
+    /// Source: Lambda 4.10. The words are ours.
+    pub(crate) fn recursive() -> Self {
+        let message = "Lambda has detected the function being invoked in a recursive loop with other functions, and stopped \
+                       it. To allow such loops, set the function's recursive loop configuration to Allow.";
+        let body = json!({ "Message": message, "Type": "User" });
+        Self::new(StatusCode::BAD_REQUEST, "RecursiveInvocationException", body)
+    }
+
+    pub(crate) fn foreign_account() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             "AccessDeniedException",
@@ -53,15 +148,46 @@ impl LambdaError {
         )
     }
 
-    pub(super) fn invalid_parameter(message: &str) -> Self {
+    pub(crate) fn invalid_parameter(message: &str) -> Self {
         let body = json!({ "Type": "User", "message": message });
         Self::new(StatusCode::BAD_REQUEST, "InvalidParameterValueException", body)
     }
 
-    fn validation(value: &str, path: &str, rule: &str) -> Self {
+    /// An object that a call names and that is not there for it. Source: Lambda 1.7; the words are S3's and Lambda's.
+    pub(crate) fn object(bucket: &str, key: &str, code: &str, message: &str) -> Self {
+        if code != "AccessDenied" {
+            return Self::invalid_parameter(&format!(
+                "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+            ));
+        }
         let message = format!(
-            "1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: Member must {rule}"
+            "Your access has been denied by S3, please make sure your request credentials have permission to GetObject for \
+             {bucket}/{key}. S3 Error Code: {code}. S3 Error Message: {message}"
         );
+        let body = json!({ "Message": message });
+        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", body)
+    }
+
+    fn validation(value: &str, path: &str, rule: &str) -> Self {
+        Self::validation_of(&format!(
+            "1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: Member must {rule}"
+        ))
+    }
+
+    /// A value that breaks a rule; what stands after "Member must". Source: Lambda 8.3.
+    pub(crate) fn constraint(value: &str, path: &str, rule: &str) -> Self {
+        Self::validation(value, path, rule)
+    }
+
+    /// A member that is missing. Source: Lambda 8.3.
+    pub(crate) fn null(path: &str) -> Self {
+        Self::validation_of(&format!(
+            "1 validation error detected: Value null at '{path}' failed to satisfy constraint: Member must not be null"
+        ))
+    }
+
+    /// A whole message. Source: Lambda 8.3.
+    pub(crate) fn validation_of(message: &str) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             "ValidationException",
@@ -69,21 +195,44 @@ impl LambdaError {
         )
     }
 
-    pub(super) fn not_in_set(value: &str, path: &str, set: &str) -> Self {
+    /// Several at once, each as AWS words them.
+    pub(crate) fn violations(found: &[String]) -> Self {
+        let count = found.len();
+        let errors = if count == 1 { "error" } else { "errors" };
+        let message = format!("{count} validation {errors} detected: {}", found.join("; "));
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "ValidationException",
+            json!({ "message": message }),
+        )
+    }
+
+    /// Source: Lambda 5.6.
+    pub(crate) fn event_too_large(bytes: usize, bytes_max: usize) -> Self {
+        let message =
+            format!("{bytes} byte payload is too large for the Event invocation type (limit {bytes_max} bytes)");
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLargeException",
+            json!({ "message": message }),
+        )
+    }
+
+    pub(crate) fn not_in_set(value: &str, path: &str, set: &str) -> Self {
         Self::validation(value, path, &format!("satisfy enum value set: {set}"))
     }
 
-    pub(super) fn not_a_name(value: &str, path: &str, pattern: &str) -> Self {
+    pub(crate) fn not_a_name(value: &str, path: &str, pattern: &str) -> Self {
         Self::validation(value, path, &format!("satisfy regular expression pattern: {pattern}"))
     }
 
-    pub(super) fn invalid_content(message: &str) -> Self {
+    pub(crate) fn invalid_content(message: &str) -> Self {
         let body = json!({ "Type": "User", "message": message });
         Self::new(StatusCode::BAD_REQUEST, "InvalidRequestContentException", body)
     }
 
     /// The prefix is AWS's; the parser's text is our parser's.
-    pub(super) fn not_json(error: &ParserError) -> Self {
+    pub(crate) fn not_json(error: &ParserError) -> Self {
         let ParserError { text, line, column } = error;
         Self::invalid_content(&format!(
             "Could not parse request body into json: Could not parse payload into json: {text}\n at [Source: REDACTED \
@@ -92,11 +241,11 @@ impl LambdaError {
     }
 
     /// Our words: the spec has none.
-    pub(super) fn client_context() -> Self {
+    pub(crate) fn client_context() -> Self {
         Self::invalid_content("Client context must be a valid Base64-encoded JSON object.")
     }
 
-    pub(super) fn too_large() -> Self {
+    pub(crate) fn too_large() -> Self {
         let message =
             format!("Request must be smaller than {PAYLOAD_BYTES_MAX} bytes for the InvokeFunction operation");
         Self::new(
@@ -107,7 +256,7 @@ impl LambdaError {
     }
 
     /// Source: Lambda 4.7.
-    pub(super) fn throttled(has_reserved_concurrency: bool) -> Self {
+    pub(crate) fn throttled(has_reserved_concurrency: bool) -> Self {
         let reason = match has_reserved_concurrency {
             true => "ReservedFunctionConcurrentInvocationLimitExceeded",
             false => "ConcurrentInvocationLimitExceeded",
@@ -117,7 +266,7 @@ impl LambdaError {
     }
 
     /// The package cannot be unpacked. The text is ours; what is wrong with it stands in the log.
-    pub(super) fn invalid_zip_file() -> Self {
+    pub(crate) fn invalid_zip_file() -> Self {
         Self::bad_gateway(
             "InvalidZipFileException",
             "The deployment package could not be unzipped.",
@@ -125,7 +274,7 @@ impl LambdaError {
     }
 
     /// Nothing here runs the function's runtime. The text is ours; what is missing stands in the log.
-    pub(super) fn invalid_runtime() -> Self {
+    pub(crate) fn invalid_runtime() -> Self {
         Self::bad_gateway(
             "InvalidRuntimeException",
             "The runtime or the runtime version is not supported on this host.",
@@ -137,14 +286,14 @@ impl LambdaError {
         Self::new(StatusCode::BAD_GATEWAY, kind, body)
     }
 
-    pub(super) fn service() -> Self {
+    pub(crate) fn service() -> Self {
         let message = "An error occurred and the request cannot be processed.";
         let body = json!({ "Message": message, "Type": "Server" });
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ServiceException", body)
     }
 
     /// AWS has it and albacore does not.
-    pub(super) fn not_built(message: &str) -> Self {
+    pub(crate) fn not_built(message: &str) -> Self {
         Self::new(
             StatusCode::NOT_IMPLEMENTED,
             "NotImplementedException",
@@ -152,7 +301,15 @@ impl LambdaError {
         )
     }
 
-    pub(super) fn answer(self, request_id: &str) -> Answer {
+    /// Neither AWS nor albacore has it. The text is ours. Source: Lambda 8.17.
+    pub(crate) fn unknown_operation(parts: &Parts) -> Self {
+        let path: String = parts.uri.path().chars().take(PATH_CHARS_SHOWN).collect();
+        let message = format!("Lambda has no operation {} {path}", parts.method);
+        let body = json!({ "Message": message, "Type": "User" });
+        Self::new(StatusCode::NOT_FOUND, "UnknownOperationException", body)
+    }
+
+    pub(crate) fn answer(self, request_id: &str) -> Answer {
         let answer = answer::json(self.status, &self.body);
         let answer = answer::with_header(answer, "x-amzn-errortype", self.kind);
         answer::with_header(answer, "x-amzn-requestid", request_id)

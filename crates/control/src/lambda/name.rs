@@ -11,14 +11,14 @@ const LATEST: &str = "$LATEST";
 
 /// A function of this account and region, as somebody named it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Reference {
+pub(crate) struct Reference {
     name: FunctionName,
     qualifier: Option<String>,
 }
 
 impl Reference {
     /// Reads a name and the qualifier that may stand beside it.
-    pub(super) fn read(text: &str, qualifier: Option<&str>, scope: &Scope) -> Result<Self, LambdaError> {
+    pub(crate) fn read(text: &str, qualifier: Option<&str>, scope: &Scope) -> Result<Self, LambdaError> {
         let malformed = || LambdaError::not_a_name(text, "functionName", NAME_PATTERN);
         let mut parts: Vec<&str> = text.split(':').collect();
         let is_arn = parts.first() == Some(&"arn");
@@ -82,16 +82,16 @@ impl Reference {
     }
 
     /// The function's ARN, unqualified.
-    pub(super) fn arn(&self, scope: &Scope) -> FunctionArn {
+    pub(crate) fn arn(&self, scope: &Scope) -> FunctionArn {
         FunctionArn::new(scope, self.name.as_str())
     }
 
-    pub(super) fn qualifier(&self) -> Option<&str> {
+    pub(crate) fn qualifier(&self) -> Option<&str> {
         self.qualifier.as_deref()
     }
 
     /// Whether it means the code as it is now. There are no versions and aliases yet.
-    pub(super) fn is_latest(&self) -> bool {
+    pub(crate) fn is_latest(&self) -> bool {
         self.qualifier().is_none_or(|qualifier| qualifier == LATEST)
     }
 }

@@ -1,11 +1,13 @@
 //! `logs`: what functions wrote, as JSON documents a line, and live if asked to.
 
+mod filter;
 mod wish;
 
 use crate::answer::{self, Answer};
 use crate::server::{LongCalls, Shared};
 use crate::source::Source;
 use bytes::Bytes;
+use filter::Filter;
 use hyper::StatusCode;
 use model::State;
 use model::lambda::function::FunctionName;
@@ -28,6 +30,10 @@ const CATCH_UP_TIMEOUT: Duration = Duration::from_millis(500);
 const READ_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How much is read of one group before a follower is sent it, in bytes.
 const FOLLOW_BYTES_MAX: u64 = 1024 * 1024;
+/// Events that are looked at in one go when some of them may not be shown.
+const PAGE: usize = 10_000;
+/// The longest invocation, in milliseconds. Source: Lambda 9.1.
+const INVOCATION_MS_MAX: u64 = 900_000;
 /// Pieces that wait for a slow follower.
 const PIECES_MAX: usize = 2;
 
@@ -53,6 +59,7 @@ pub(super) async fn answer<S: Source>(shared: &Arc<Shared<S>>, long_calls: &Long
     let writer = reader.clone();
     let _ = tokio::task::spawn_blocking(move || writer.catch_up(CATCH_UP_TIMEOUT)).await;
     let logs = Logs {
+        filter: Filter::new(&wish),
         wish,
         reader,
         positions: BTreeMap::new(),
@@ -96,6 +103,7 @@ const CONTENT_TYPE: &str = "application/x-ndjson";
 /// Somebody's wish, and how far it was fulfilled.
 struct Logs {
     wish: Wish,
+    filter: Filter,
     reader: LogGroupReader,
     /// Where to go on in each group that was seen.
     positions: BTreeMap<String, LogPosition>,
@@ -115,28 +123,31 @@ impl Logs {
     /// Why there is nothing to be shown.
     async fn refusal(&self, state: &State) -> Option<Answer> {
         let exists = |name: &FunctionName| state.functions().any(|function| function.name == *name);
-        let group = match (&self.wish.group, &self.wish.function) {
-            (None, None) => return None,
-            (None, Some(name)) if exists(name) => return None,
-            (None, Some(name)) => default_group(name),
-            (Some(group), _) => group.clone(),
+        // A function that is gone may have left its log.
+        let needed: Vec<_> = match &self.wish.group {
+            Some(group) => vec![(group.clone(), None)],
+            None => {
+                let gone = self.wish.functions.iter().filter(|name| !exists(name));
+                gone.map(|name| (default_group(name), Some(name))).collect()
+            }
         };
+        if needed.is_empty() {
+            return None;
+        }
         let reader = self.reader.clone();
         let groups = tokio::task::spawn_blocking(move || reader.groups()).await;
         let groups = groups.ok().and_then(Result::ok).unwrap_or_default();
-        if groups.contains(&group) {
-            return None;
-        }
+        let (group, function) = needed.iter().find(|(group, _)| !groups.contains(group))?;
         let list = |names: Vec<&str>| match names.is_empty() {
             true => "there is none yet".to_owned(),
             false => format!("there are {}", names.join(", ")),
         };
-        let message = match (&self.wish.group, &self.wish.function) {
-            (None, Some(name)) => {
+        let message = match function {
+            Some(name) => {
                 let names = state.functions().map(|function| function.name.as_str()).collect();
                 format!("function {} does not exist; {}", name.as_str(), list(names))
             }
-            _ => {
+            None => {
                 let names = groups.iter().map(String::as_str).collect();
                 format!("log group {group} does not exist; {}", list(names))
             }
@@ -159,6 +170,9 @@ impl Logs {
 
     /// The last events, and from then on the positions behind them.
     fn newest(&mut self, state: &State) -> io::Result<Lines> {
+        if self.filter.needs_order() {
+            return self.newest_in_order(state);
+        }
         let mut found: Vec<Found> = Vec::new();
         for group in self.wish.groups(state, &self.reader)? {
             let (mut before, mut read) = (None, 0);
@@ -167,15 +181,18 @@ impl Logs {
                 let query = LogQuery {
                     streams: &|stream| self.wish.wants(&group, stream),
                     from_ms: self.wish.since_ms,
-                    limit: wanted,
+                    // Those that are not shown do not count.
+                    limit: if self.wish.level.is_some() { PAGE } else { wanted },
                     ..LogQuery::new(Direction::BackwardFrom(before))
                 };
                 let page = self.reader.read(&group, &query)?;
                 if before.is_none() {
                     self.positions.insert(group.clone(), page.end);
                 }
-                wanted = wanted.saturating_sub(page.events.len());
-                found.extend(page.events.into_iter().map(|event| (group.clone(), event)));
+                let events = page.events.into_iter().filter(|event| self.filter.shows(&group, event));
+                let before_these = found.len();
+                found.extend(events.map(|event| (group.clone(), event)));
+                wanted = wanted.saturating_sub(found.len() - before_these);
                 keep_newest(&mut found, self.wish.limit);
                 read += query.read_bytes_max;
                 if page.is_last || wanted == 0 || read >= READ_BYTES_MAX {
@@ -183,6 +200,34 @@ impl Logs {
                 }
                 before = Some(page.start);
             }
+        }
+        Ok(lines(&found, false))
+    }
+
+    /// The same where an event's place among others decides: everything is read, in the order in which it was written.
+    fn newest_in_order(&mut self, state: &State) -> io::Result<Lines> {
+        let since = self.wish.since_ms.unwrap_or(0);
+        let mut found: Vec<Found> = Vec::new();
+        for group in self.wish.groups(state, &self.reader)? {
+            let mut from = LogPosition::START;
+            loop {
+                let query = LogQuery {
+                    streams: &|stream| self.wish.wants(&group, stream),
+                    // What began before is shown from here on.
+                    from_ms: Some(since.saturating_sub(INVOCATION_MS_MAX)),
+                    ..LogQuery::new(Direction::ForwardFrom(from))
+                };
+                let page = self.reader.read(&group, &query)?;
+                from = page.end;
+                let events = page.events.into_iter();
+                let shown = events.filter(|event| self.filter.shows(&group, event) && event.timestamp_ms >= since);
+                found.extend(shown.map(|event| (group.clone(), event)));
+                keep_newest(&mut found, self.wish.limit);
+                if page.is_last {
+                    break;
+                }
+            }
+            self.positions.insert(group, from);
         }
         Ok(lines(&found, false))
     }
@@ -200,7 +245,8 @@ impl Logs {
             let page = self.reader.read(&group, &query)?;
             more |= !page.is_last;
             self.positions.insert(group.clone(), page.end);
-            found.extend(page.events.into_iter().map(|event| (group.clone(), event)));
+            let shown = page.events.into_iter().filter(|event| self.filter.shows(&group, event));
+            found.extend(shown.map(|event| (group.clone(), event)));
         }
         found.sort_by_key(|(_, event)| event.timestamp_ms);
         Ok(lines(&found, more))
@@ -301,6 +347,7 @@ mod tests {
         let event = |timestamp_ms: u64, bytes: usize| {
             let event = StoredLogEvent {
                 timestamp_ms,
+                ingested_ms: timestamp_ms,
                 stream: String::new(),
                 message: "x".repeat(bytes),
                 position: LogPosition::START,

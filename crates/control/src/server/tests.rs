@@ -1,16 +1,21 @@
 mod invoke_calls;
 mod log_calls;
+mod stream_calls;
 
 use super::*;
-use crate::{LogGroupsStatus, LoggedRequest, Question, Status, TargetStatus};
-use invoke::{Invocation, InvokeOutcome, Invoked};
+use crate::{ApiSettings, ChangeError, Changed};
+use crate::{DatapointsStatus, LogDeliveryStatus, LogGroupsStatus, LoggedRequest, Question, Status, TargetStatus};
+use invoke::{AnswerStream, Invocation, InvokeOutcome, Invoked, RequestId, StreamEnd, StreamError, Streaming};
 use model::lambda::function::{
     Code, CodeLocation, Environment, Function, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
+    Layers,
 };
 use model::lambda::logging::{LogGroupName, Logging};
 use model::lambda::runtime::Runtime;
-use model::{AccountId, Change, FunctionArn, Owner, Region, Scope, State};
-use observe::{Exposition, GaugeFamily, LogGroupLimits, LogGroupReader, LogGroups};
+use model::observed::TargetReport;
+use model::{AccountId, Change, Command, FunctionArn, Owner, Region, Scope, State};
+use observe::{Exposition, GaugeFamily, LogGroupKeeper, LogGroupLimits, LogGroupReader, LogGroups};
+use pki::{IssuedCertificate, KeyAlgorithm};
 use serde_json::Value;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -28,6 +33,8 @@ struct Facts {
     /// What was invoked.
     invoked: Arc<Mutex<Vec<Invocation>>>,
     logs: Arc<Logs>,
+    packages: Arc<store::packages::Packages>,
+    api: ApiSettings,
 }
 
 /// Log groups in a folder that goes away.
@@ -67,10 +74,15 @@ fn function(scope: &Scope, name: &str, group: Option<&str>, concurrency: Option<
             memory: FunctionMemory::default(),
             environment: Environment::default(),
             concurrency,
+            provisioned: 0,
+            ephemeral_storage: model::lambda::function::EphemeralStorage::default(),
             logging: Logging {
                 group: group.map(|group| LogGroupName::try_from(group).unwrap()),
                 ..Logging::default()
             },
+            layers: Layers::default(),
+            network: None,
+            aws_api: model::lambda::function::AwsApi::OwnRole,
         },
         code: Code {
             location: CodeLocation::Folder(PathBuf::from("/code")),
@@ -101,7 +113,17 @@ impl Facts {
             state: Arc::new(state),
             outcome: Some(InvokeOutcome::Buffered(Bytes::from_static(b"{\"n\":2}"))),
             invoked: Arc::default(),
+            packages: store::packages::Packages::new(std::env::temp_dir().join("albacore-control-no-packages")),
             logs: Logs::new(),
+            api: ApiSettings {
+                closed_listeners: crate::ClosedListeners::default(),
+                session_key: model::Secret::new([7; 32]),
+                dns_suffix: "elb.localhost".to_owned(),
+                availability_zone: "eu-west-1a".to_owned(),
+                manifest: "albacore.yaml".into(),
+                credentials: None,
+                objects: crate::Objects::new(None),
+            },
         }
     }
 }
@@ -127,6 +149,7 @@ impl Source for Facts {
             sandbox: "process".to_owned(),
             connections: 0,
             listeners: vec![],
+            closed_listeners: vec![],
             load_balancers: vec![],
             functions: vec![],
             targets: vec![TargetStatus {
@@ -135,8 +158,25 @@ impl Source for Facts {
                 state: "unavailable".to_owned(),
                 reason: Some("Target.HealthCheckDisabled".to_owned()),
                 description: None,
+                server: None,
             }],
+            state: None,
             access_log: None,
+            log_delivery: LogDeliveryStatus {
+                buckets: "s3".into(),
+                lines_written: 0,
+                lines_lost: 0,
+                objects_delivered: 0,
+                waiting_bytes: 0,
+                spool_error: None,
+                store_error: None,
+            },
+            datapoints: DatapointsStatus {
+                path: "metrics".into(),
+                written: 0,
+                lost: 0,
+                error: None,
+            },
             log_groups: LogGroupsStatus {
                 path: self.logs.folder.clone(),
                 events_written: 0,
@@ -174,6 +214,72 @@ impl Source for Facts {
         &self.scope
     }
 
+    fn api(&self) -> &ApiSettings {
+        &self.api
+    }
+
+    fn targets(&self) -> Vec<TargetReport> {
+        Vec::new()
+    }
+
+    fn count_recursion(&self, _function: &FunctionArn) {}
+
+    fn count_url(&self, _: &model::FunctionArn, _: u16, _: Duration) {}
+
+    fn datapoints(&self) -> observe::DatapointReader {
+        observe::DatapointReader::new("metrics".into())
+    }
+
+    async fn measure(&self, _: Vec<crate::Measurement>) -> Result<(), crate::MeasureError> {
+        Err(crate::MeasureError::Closed)
+    }
+
+    /// Decides, and forgets what was decided.
+    async fn change<T: Send + 'static, E: Send + 'static>(
+        &self,
+        build: impl FnOnce(&State) -> Result<(Vec<Command>, T), E> + Send + 'static,
+    ) -> Result<Changed<T>, ChangeError<E>> {
+        let (commands, rest) = build(&self.state).map_err(ChangeError::Build)?;
+        let mut state = State::clone(&self.state);
+        for command in &commands {
+            let commit = model::decide(&state, command, &model::Context::default()).map_err(ChangeError::Refused)?;
+            commit.changes.iter().for_each(|change| state.apply(change));
+        }
+        Ok(Changed {
+            state: Arc::new(state),
+            rest,
+        })
+    }
+
+    async fn issue(&self, _: Vec<String>, _: KeyAlgorithm) -> Result<IssuedCertificate, String> {
+        Err("a test".to_owned())
+    }
+
+    fn packages(&self) -> &Arc<store::packages::Packages> {
+        &self.packages
+    }
+
+    fn kept_ready(&self, _: &model::FunctionArn) -> model::lambda::provisioning::KeptReport {
+        model::lambda::provisioning::KeptReport::default()
+    }
+
+    async fn prepare(&self, _: Code, _: Layers) -> Result<(), crate::PrepareError> {
+        Ok(())
+    }
+
+    /// A payload of `"full"` finds no room.
+    async fn accept_event(&self, event: invoke::Event) -> Result<(), invoke::EventRefusal> {
+        if event.payload == "\"full\"" {
+            return Err(invoke::EventRefusal::Full);
+        }
+        let invocation = Invocation {
+            request_id: Some(event.request_id),
+            ..Invocation::new(event.function.invoked(), event.payload, event.trace_id)
+        };
+        self.invoked.lock().unwrap().push(invocation);
+        Ok(())
+    }
+
     async fn invoke(&self, invocation: Invocation) -> Invoked {
         let log_tail = invocation.log_tail.then(|| Bytes::from_static(b"START\nREPORT\n"));
         self.invoked.lock().unwrap().push(invocation);
@@ -187,8 +293,27 @@ impl Source for Facts {
         }
     }
 
+    async fn invoke_streaming(&self, invocation: Invocation) -> Streaming {
+        let request_id = RequestId::from_random([7; 16]);
+        let log_tail = invocation.log_tail.then(|| Bytes::from_static(b"START\nREPORT\n"));
+        self.invoked.lock().unwrap().push(invocation);
+        let (bytes, error) = match self.outcome.clone() {
+            None => return std::future::pending().await,
+            Some(InvokeOutcome::Refused(refusal)) => return Streaming::Refused(refusal),
+            Some(InvokeOutcome::Buffered(bytes)) => (bytes, None),
+            Some(InvokeOutcome::FunctionError { error_type, payload }) => {
+                (Bytes::from_static(b"sent"), Some(StreamError { error_type, payload }))
+            }
+        };
+        Streaming::Began(AnswerStream::whole(request_id, bytes, StreamEnd { error, log_tail }))
+    }
+
     fn logs(&self) -> (LogGroupReader, watch::Receiver<u64>) {
         (self.logs.groups.reader(), self.logs.groups.changed())
+    }
+
+    fn log_keeper(&self) -> LogGroupKeeper {
+        self.logs.groups.keeper()
     }
 }
 
@@ -266,11 +391,11 @@ async fn the_own_api_answers() {
             let (status, answer) = get(address, path).await;
             assert_eq!(
                 (status, answer["paths"].as_array().map(Vec::len)),
-                (404, Some(9)),
+                (404, Some(11)),
                 "{path}"
             );
         }
-        assert_eq!(get(address, "/_albacoreX").await.0, 501);
+        assert_eq!(get(address, "/_albacoreX").await.0, 403);
     })
     .await;
 }
@@ -376,7 +501,7 @@ async fn heads_and_bodies_are_bounded() {
             talk(address, &format!("{head}Content-Length: 10\r\n\r\n0123456789"))
                 .await
                 .0,
-            501
+            403
         );
         let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "a".repeat(9000));
         assert_eq!(talk(address, &long).await.0, 431);

@@ -1,5 +1,6 @@
 //! Which log events somebody wants, as a query says it, and in which groups they are.
 
+use super::filter::Level;
 use crate::own_api::query;
 use model::State;
 use model::lambda::function::{Function, FunctionName};
@@ -13,28 +14,43 @@ const LIMIT_MAX: usize = 10_000;
 /// What somebody wants to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wish {
-    pub(super) function: Option<FunctionName>,
+    /// None for all.
+    pub(super) functions: Vec<FunctionName>,
     pub(super) group: Option<String>,
     pub(super) since_ms: Option<u64>,
     pub(super) limit: usize,
     pub(super) follow: bool,
+    /// Only of this invocation.
+    pub(super) request_id: Option<String>,
+    /// Only from this level on, where the log is JSON.
+    pub(super) level: Option<Level>,
 }
+
+/// Functions that are named at once.
+const FUNCTIONS_MAX: usize = 100;
 
 impl Wish {
     pub(super) fn read(query: &str, now_ms: u64) -> Result<Self, String> {
         let mut wish = Self {
-            function: None,
+            functions: Vec::new(),
             group: None,
             since_ms: None,
             limit: LIMIT_DEFAULT,
             follow: false,
+            request_id: None,
+            level: None,
         };
         let mut limit = None;
         for (name, value) in query::pairs(query) {
             match name.as_str() {
                 "function" => {
                     let function = FunctionName::try_from(value.as_str()).map_err(|error| error.to_string())?;
-                    wish.function = Some(function);
+                    if wish.functions.len() == FUNCTIONS_MAX {
+                        return Err(format!("at most {FUNCTIONS_MAX} functions are named at once"));
+                    }
+                    if !wish.functions.contains(&function) {
+                        wish.functions.push(function);
+                    }
                 }
                 "group" => wish.group = Some(value),
                 "since" => {
@@ -50,9 +66,14 @@ impl Wish {
                 "follow" => {
                     wish.follow = value.parse().map_err(|_| "follow is true or false".to_owned())?;
                 }
+                "request_id" => wish.request_id = Some(value).filter(|id| !id.is_empty()),
+                "level" => {
+                    let level = Level::named(&value);
+                    wish.level = Some(level.ok_or("level is TRACE, DEBUG, INFO, WARN, ERROR or FATAL")?);
+                }
                 _ => {
                     return Err(format!(
-                        "parameter {name:?} is unknown; there are function, group, since, limit and follow"
+                        "parameter {name:?} is unknown; there are function, group, since, limit, follow, request_id and level"
                     ));
                 }
             }
@@ -68,22 +89,26 @@ impl Wish {
 
     /// The groups that may hold what is wanted.
     pub(super) fn groups(&self, state: &State, reader: &LogGroupReader) -> io::Result<Vec<String>> {
-        match (&self.group, &self.function) {
-            (Some(group), _) => Ok(vec![group.clone()]),
-            (None, Some(name)) => {
-                let mut groups = vec![default_group(name)];
-                let function = state.functions().find(|function| function.name == *name);
-                groups.extend(function.map(|function| group_of(function)));
-                groups.dedup();
-                Ok(groups)
-            }
-            (None, None) => reader.groups(),
+        if let Some(group) = &self.group {
+            return Ok(vec![group.clone()]);
         }
+        if self.functions.is_empty() {
+            return reader.groups();
+        }
+        let mut groups = Vec::new();
+        for name in &self.functions {
+            let function = state.functions().find(|function| function.name == *name);
+            groups.push(default_group(name));
+            groups.extend(function.map(|function| group_of(function)));
+        }
+        groups.sort();
+        groups.dedup();
+        Ok(groups)
     }
 
     pub(super) fn wants(&self, group: &str, stream: &str) -> bool {
-        let wanted = self.function.as_ref();
-        wanted.is_none_or(|wanted| function_of(group, stream) == wanted.as_str())
+        let its = function_of(group, stream);
+        self.functions.is_empty() || self.functions.iter().any(|wanted| wanted.as_str() == its)
     }
 }
 
@@ -148,6 +173,13 @@ mod tests {
         );
         assert_eq!(wish("since=1d").unwrap().since_ms, Some(0));
         assert!(wish("follow=true&function=orders&group=%2Fa").unwrap().follow);
+        let several = wish("function=a&function=b&function=a&level=warn&request_id=1-2").unwrap();
+        let names: Vec<_> = several.functions.iter().map(FunctionName::as_str).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(
+            (several.level, several.request_id.as_deref()),
+            (Level::named("WARN"), Some("1-2"))
+        );
         for bad in [
             "x=1",
             "limit=-1",
@@ -156,6 +188,7 @@ mod tests {
             "since=1y",
             "follow=1",
             "function=a%20b",
+            "level=loud",
         ] {
             assert!(wish(bad).is_err(), "{bad}");
         }

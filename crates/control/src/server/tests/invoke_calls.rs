@@ -4,6 +4,11 @@ use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use invoke::InvokeRefusal;
+use model::Timestamp;
+use model::lambda::about::{About, Architecture, FunctionRecord, Next, RoleArn, Status, Tracing};
+use model::lambda::package::{Package, PackageDigest};
+use model::lambda::resources::Change as LambdaChange;
+use serde_json::json;
 use std::collections::HashMap;
 
 /// Status, headers in lower case, body.
@@ -69,11 +74,14 @@ async fn an_answer_is_lambdas() {
         assert_eq!(headers[name], value, "{name}");
     }
     assert!(!headers.contains_key("x-amz-function-error"));
+    let orders = FunctionArn::new(&Facts::new(true, SocketAddr::from(([0; 4], 0))).scope, "orders");
     let expected = Invocation {
-        function: FunctionArn::new(&Facts::new(true, SocketAddr::from(([0; 4], 0))).scope, "orders"),
+        function: orders.clone(),
         payload: Bytes::from_static(b" {\"n\":1}\n"),
         trace_id: Some("Root=1-a-b".to_owned()),
         client_context: Some("{\"custom\":{\"a\":1}}".to_owned()),
+        version: Some(orders),
+        request_id: None,
         log_tail: true,
     };
     assert_eq!(invoked, [expected]);
@@ -104,7 +112,7 @@ async fn what_cannot_run_is_refused_in_awss_words() {
     let not_json = "Could not parse request body into json: Could not parse payload into json: expected value\n at \
                     [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 6]";
     let arn = "arn:aws:lambda:eu-west-1:111122223333:function";
-    let cases: [Case<'_>; 8] = [
+    let cases: [Case<'_>; 10] = [
         (
             "nope/invocations",
             "",
@@ -166,10 +174,29 @@ async fn what_cannot_run_is_refused_in_awss_words() {
         (
             "orders/invocations",
             "X-Amz-Invocation-Type: Event\r\n",
-            b"",
-            501,
-            "NotImplementedException",
+            b"\"full\"",
+            429,
+            "TooManyRequestsException",
+            json!({ "Reason": "ConcurrentInvocationLimitExceeded", "Type": "User", "message": "Rate Exceeded." }),
+        ),
+        (
+            "orders/invocations",
+            "X-Amz-Invocation-Type: Event\r\n",
+            b"{",
+            400,
+            "InvalidRequestContentException",
             Value::Null,
+        ),
+        // LAM-I-008: an event over 1048576 bytes
+        (
+            "orders/invocations",
+            "X-Amz-Invocation-Type: Event\r\n",
+            &large[..1_048_577],
+            413,
+            "RequestEntityTooLargeException",
+            json!({
+                "message": "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)"
+            }),
         ),
     ];
     for (path, lines, body, status, kind, document) in cases {
@@ -187,6 +214,116 @@ async fn what_cannot_run_is_refused_in_awss_words() {
     // One byte less is taken.
     let ((status, ..), invoked) = invoke(buffered(), "orders/invocations", "", &[&large[3..], b"{}"].concat()).await;
     assert_eq!((status, invoked[0].payload.len()), (200, 6_291_456));
+}
+
+/// `orders` as a function of the API that is so far, and what it serves with meanwhile.
+fn with_status(mut facts: Facts, status: Status) -> Facts {
+    let mut state = State::clone(&facts.state);
+    let function = FunctionArn::new(&facts.scope, "orders");
+    let record = FunctionRecord {
+        function,
+        about: about(1),
+        status,
+        version_last: 0,
+        allows_recursion: false,
+        updates_runtime_with_function: false,
+    };
+    state.apply(&Change::Lambda(LambdaChange::PutRecord(Arc::new(record))));
+    facts.state = Arc::new(state);
+    facts
+}
+
+fn about(code: u8) -> About {
+    About {
+        role: RoleArn::try_from("arn:aws:iam::111122223333:role/r").unwrap(),
+        description: String::new(),
+        package: Package {
+            digest: PackageDigest([code; 32]),
+            bytes: 1,
+        },
+        architecture: Architecture::X8664,
+        has_environment: false,
+        tracing: Tracing::PassThrough,
+        layers: Vec::new(),
+        vpc: None,
+        last_modified: Timestamp(0),
+        revision: code.into(),
+    }
+}
+
+async fn invoke_with(status: Status) -> (Answered, Vec<Invocation>) {
+    let invoked = Arc::new(Mutex::new(Vec::new()));
+    let kept = invoked.clone();
+    let facts = |endpoint| {
+        let facts = Facts {
+            outcome: Some(buffered()),
+            invoked: kept,
+            ..Facts::new(true, endpoint)
+        };
+        with_status(facts, status)
+    };
+    let answered = with_facts(Limits::default(), facts, async |address| {
+        post(address, "orders/invocations", "", b"{}").await
+    })
+    .await;
+    let invoked = std::mem::take(&mut *invoked.lock().unwrap());
+    (answered, invoked)
+}
+
+// LAM-I-011: a function that is being created, or could not be, does not run
+#[tokio::test]
+async fn a_function_runs_when_it_is_there() {
+    for (status, word) in [
+        (Status::Pending, "Pending"),
+        (Status::Failed("no".to_owned()), "Failed"),
+    ] {
+        let ((found, headers, text), invoked) = invoke_with(status).await;
+        assert_eq!(
+            (found, headers["x-amzn-errortype"].as_str()),
+            (409, "ResourceConflictException")
+        );
+        let message =
+            "The operation cannot be performed at this time. The function is currently in the following state: ";
+        let text: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(text, json!({ "Type": "User", "message": format!("{message}{word}") }));
+        assert!(invoked.is_empty(), "nothing ran");
+    }
+}
+
+// LAM-I-012: while an update runs the function does, with the code that it had
+#[tokio::test]
+async fn a_function_runs_while_it_is_updated() {
+    let scope = Scope {
+        region: Region::try_from("eu-west-1").unwrap(),
+        account: AccountId::try_from("111122223333").unwrap(),
+    };
+    let mut next = function(&scope, "orders", None, None);
+    next.code.revision = "2".into();
+    let next = Next {
+        function: Arc::new(next),
+        about: about(2),
+    };
+    let ((found, ..), invoked) = invoke_with(Status::Updating(Box::new(next))).await;
+    assert_eq!((found, invoked.len()), (200, 1));
+    let ((found, ..), _) = invoke_with(Status::UpdateFailed("no".to_owned())).await;
+    assert_eq!(found, 200);
+}
+
+// LAM-I-001: an event is answered with 202 and nothing else. LAM-I-002: and without a version
+#[tokio::test]
+async fn an_event_is_answered_when_it_is_kept() {
+    let lines = "X-Amz-Invocation-Type: Event\r\nX-Amzn-Trace-Id: Root=1-a-b\r\n";
+    let ((status, headers, body), kept) = invoke(buffered(), "orders/invocations", lines, b"[1]").await;
+    assert_eq!((status, body.as_str()), (202, ""));
+    assert!(!headers.contains_key("x-amz-executed-version"));
+    let [event] = &kept[..] else { panic!("{kept:?}") };
+    assert_eq!(
+        (&event.payload[..], event.trace_id.as_deref()),
+        (&b"[1]"[..], Some("Root=1-a-b"))
+    );
+    assert_eq!(event.request_id.unwrap().as_str(), headers["x-amzn-requestid"]);
+    let ((status, ..), kept) = invoke(buffered(), "orders/invocations", lines, b"").await;
+    assert_eq!((status, &kept[0].payload[..]), (202, &b"{}"[..]));
 }
 
 #[tokio::test]

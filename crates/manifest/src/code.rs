@@ -154,7 +154,9 @@ fn plain(error: &io::Error) -> String {
 
 /// Changes whenever a file of the code does: a hash over path, size, time of change and mode of each, but for `own`.
 pub(crate) fn revision(location: &CodeLocation, own: &OwnFiles) -> Result<Arc<str>, String> {
-    let (CodeLocation::Folder(path) | CodeLocation::Executable(path) | CodeLocation::Zip(path)) = location;
+    let (CodeLocation::Folder(path) | CodeLocation::Executable(path) | CodeLocation::Zip(path)) = location else {
+        return Err("a package of the AWS API is not a path".to_owned());
+    };
     let mut hash = Sha256::new();
     hash_files(path, own, &mut hash).map_err(|error| match error {
         Unhashable::TooMany => {

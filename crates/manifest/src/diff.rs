@@ -2,20 +2,23 @@
 //!
 //! Every command is decided on a scratch copy as it is found, so each step compares with what the steps before left.
 //! Three steps make any manifest follow any other: first everything is let go that changes hands (a target group, a
-//! certificate, a place under a limit), then everything is made or changed, then what nobody uses is deleted.
+//! certificate, a place under a limit) or must be made anew, then everything is made or changed, then what nobody uses is
+//! deleted.
+
+mod release;
+mod target_groups;
 
 use crate::desired::{Desired, Placed};
 use crate::mistake::Place;
-use model::arn::TargetGroupArn;
+use model::command::event_invoke;
 use model::command::function::UpdateFunction;
 use model::command::listener::{CreateListener, ModifyListener};
 use model::command::rule::ModifyRule;
 use model::elb::action::{Actions, Answer, ContentType, FixedResponse};
-use model::elb::listener::{Listener, ListenerProtocol, Tls};
-use model::elb::target_group::TargetKind;
+use model::lambda::event_invoke::EventInvokeConfig;
+use model::lambda::url::FunctionUrl;
 use model::refusal::Refusal;
 use model::{Command, Context, Owner, State, decide};
-use std::collections::BTreeSet;
 
 /// Commands to submit together: all of them or none.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,84 +84,22 @@ impl Planner {
         }
     }
 
-    /// Lets go of everything that is to be used elsewhere or no more.
-    fn release(&mut self, desired: &Desired) {
-        let state = self.scratch.clone();
-        for existing in state.load_balancers().filter(|it| it.owner == Owner::Manifest) {
-            let wanted = desired.load_balancers.iter().find(|it| it.it.arn == existing.arn);
-            // Scheme and DNS name are fixed at creation.
-            let stays = wanted.is_some_and(|it| {
-                it.it.scheme == existing.scheme && it.it.dns_name.eq_ignore_ascii_case(&existing.dns_name)
-            });
-            if !stays {
-                let place = wanted.map_or(&desired.start, |it| &it.place);
-                self.push(place, Command::DeleteLoadBalancer(existing.arn.clone()));
-            }
-        }
-        let state = self.scratch.clone();
-        for existing in state.rules().filter(|it| it.owner == Owner::Manifest) {
-            let wanted = desired.rules.iter().find(|it| it.it.arn == existing.arn);
-            let stays =
-                wanted.is_some_and(|it| it.it.priority == existing.priority && it.it.actions == existing.actions);
-            // A rule of a listener that goes away goes with it.
-            let listener_stays = desired.listeners.iter().any(|it| it.it.arn == existing.listener);
-            if !stays && listener_stays {
-                let place = wanted.map_or(&desired.start, |it| &it.place);
-                self.push(place, Command::DeleteRule(existing.arn.clone()));
-            }
-        }
-        for existing in state.listeners().filter(|it| it.owner == Owner::Manifest) {
-            match desired.listeners.iter().find(|it| it.it.arn == existing.arn) {
-                None => self.push(&desired.start, Command::DeleteListener(existing.arn.clone())),
-                Some(wanted) => self.release_listener(existing, wanted),
-            }
-        }
-    }
-
-    /// Takes target groups and certificates from a listener that it will not have any more.
-    fn release_listener(&mut self, existing: &Listener, wanted: &Placed<CreateListener>) {
-        let kept_groups = groups(&wanted.it.default_actions);
-        let default_actions = if groups(&existing.default_actions).is_subset(&kept_groups) {
-            None
-        } else {
-            Some(neutral())
-        };
-        let protocol = match (&existing.protocol, &wanted.it.protocol) {
-            (ListenerProtocol::Https(existing), wanted) => {
-                let keeps = |certificate: &&_| match wanted {
-                    ListenerProtocol::Http => false,
-                    ListenerProtocol::Https(wanted) => wanted.certificates.contains(certificate),
-                };
-                let kept: Vec<_> = existing.certificates.iter().filter(keeps).cloned().collect();
-                (kept.len() < existing.certificates.len()).then(|| {
-                    ListenerProtocol::Https(Tls {
-                        certificates: kept,
-                        ..existing.clone()
-                    })
-                })
-            }
-            (ListenerProtocol::Http, _) => None,
-        };
-        if default_actions.is_some() || protocol.is_some() {
-            let command = ModifyListener {
-                arn: existing.arn.clone(),
-                port: None,
-                protocol,
-                default_actions,
-                attributes: None,
-            };
-            self.push(&wanted.place, Command::ModifyListener(command));
-        }
-    }
-
     /// Makes what is missing and changes what differs, what is used before what uses it.
     fn acquire(&mut self, desired: &Desired) {
         self.functions(desired);
+        self.function_urls(desired);
+        self.event_invokes(desired);
         self.target_groups(desired);
         for certificate in &desired.certificates {
             let existing = self.scratch.certificate(&certificate.it.arn);
             if existing.is_none_or(|existing| **existing != certificate.it) {
                 self.push(&certificate.place, Command::ImportCertificate(certificate.it.clone()));
+            }
+        }
+        for trust_store in &desired.trust_stores {
+            let existing = self.scratch.trust_store(&trust_store.it.arn);
+            if existing.is_none_or(|existing| **existing != trust_store.it) {
+                self.push(&trust_store.place, Command::PutTrustStore(trust_store.it.clone()));
             }
         }
         for load_balancer in &desired.load_balancers {
@@ -198,43 +139,23 @@ impl Planner {
         }
     }
 
-    fn target_groups(&mut self, desired: &Desired) {
-        for group in &desired.target_groups {
-            let wanted = &group.it.create;
-            let registered = match owned(self.scratch.target_group(&wanted.arn), |it| it.owner).cloned() {
-                None => {
-                    self.push(&group.place, Command::CreateTargetGroup(wanted.clone()));
-                    None
-                }
-                Some(existing) => {
-                    let TargetKind::Lambda(lambda) = &existing.targets;
-                    if lambda.multi_value_headers != wanted.multi_value_headers {
-                        let command = Command::SetLambdaAttributes {
-                            target_group: wanted.arn.clone(),
-                            multi_value_headers: wanted.multi_value_headers,
-                        };
-                        self.push(&group.place, command);
-                    }
-                    if lambda.health_check != wanted.health_check {
-                        let command = Command::SetHealthCheck {
-                            target_group: wanted.arn.clone(),
-                            health_check: wanted.health_check.clone(),
-                        };
-                        self.push(&group.place, command);
-                    }
-                    lambda.function.clone()
-                }
-            };
-            if registered == group.it.function {
-                continue;
+    fn function_urls(&mut self, desired: &Desired) {
+        for url in &desired.function_urls {
+            let existing = self.scratch.function_url(&url.it.function);
+            if existing.is_none_or(|existing| **existing != url.it) {
+                self.push(&url.place, Command::PutFunctionUrl(url.it.clone()));
             }
-            if let Some(registered) = registered {
-                let command = Command::DeregisterFunction(wanted.arn.clone(), registered);
-                self.push(&group.place, command);
-            }
-            if let Some(function) = &group.it.function {
-                let command = Command::RegisterFunction(wanted.arn.clone(), function.clone());
-                self.push(&group.place, command);
+        }
+    }
+
+    /// After all functions: they are destinations of each other.
+    fn event_invokes(&mut self, desired: &Desired) {
+        for put in &desired.event_invokes {
+            let existing = self.scratch.event_invokes().of(&put.it.function);
+            let is_as_wanted = |it: &EventInvokeConfig| it.settings == put.it.settings && it.owner == Owner::Manifest;
+            if existing.is_none_or(|existing| !is_as_wanted(existing)) {
+                let command = event_invoke::Command::Put(put.it.clone());
+                self.push(&put.place, Command::EventInvoke(command));
             }
         }
     }
@@ -293,15 +214,31 @@ impl Planner {
 
     /// Deletes what nobody uses any more.
     fn clean(&mut self, desired: &Desired) {
+        self.clean_target_groups(desired);
         let state = self.scratch.clone();
-        for existing in state.target_groups().filter(|it| it.owner == Owner::Manifest) {
-            if desired.target_groups.iter().all(|it| it.it.create.arn != existing.arn) {
-                self.push(&desired.start, Command::DeleteTargetGroup(existing.arn.clone()));
-            }
-        }
         for existing in state.certificates().filter(|it| it.owner == Owner::Manifest) {
             if desired.certificates.iter().all(|it| it.it.arn != existing.arn) {
                 self.push(&desired.start, Command::DeleteCertificate(existing.arn.clone()));
+            }
+        }
+        for existing in state.function_urls().filter(|it| it.owner == Owner::Manifest) {
+            let function = &existing.function;
+            let stays = |wanted: &Placed<FunctionUrl>| wanted.it.function == *function;
+            let goes_with_it = desired.functions.iter().all(|it| it.it.arn != *function);
+            if !goes_with_it && !desired.function_urls.iter().any(stays) {
+                self.push(&desired.start, Command::DeleteFunctionUrl(function.clone()));
+            }
+        }
+        for existing in state.event_invokes().all().filter(|it| it.owner == Owner::Manifest) {
+            let function = existing.function.function();
+            let goes_with_it = desired.functions.iter().all(|it| it.it.arn != function);
+            let stays = desired
+                .event_invokes
+                .iter()
+                .any(|it| it.it.function == existing.function);
+            if !goes_with_it && !stays {
+                let command = event_invoke::Command::Delete(existing.function.clone());
+                self.push(&desired.start, Command::EventInvoke(command));
             }
         }
         for existing in state.functions().filter(|it| it.owner == Owner::Manifest) {
@@ -316,13 +253,6 @@ impl Planner {
 /// refused, which tells whose name it is.
 fn owned<T>(existing: Option<&T>, owner: impl Fn(&T) -> Owner) -> Option<&T> {
     existing.filter(|it| owner(it) == Owner::Manifest)
-}
-
-fn groups(actions: &Actions) -> BTreeSet<&TargetGroupArn> {
-    match &actions.answer {
-        Answer::Forward(forward) => forward.target_groups().iter().map(|it| &it.target_group).collect(),
-        Answer::Redirect(_) | Answer::FixedResponse(_) => BTreeSet::new(),
-    }
 }
 
 /// Stands in between: no request ever sees it, because the batch is applied as one.

@@ -1,8 +1,9 @@
 //! Ids of what the manifest owns: a hash of account, region, kind and name, so that ARNs and DNS names are the same
 //! after a restart and on every machine.
 
-use model::arn::{CertificateArn, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn};
+use model::arn::{CertificateArn, ListenerArn, LoadBalancerArn, RuleArn, TargetGroupArn, TrustStoreArn};
 use model::elb::rule::RulePriority;
+use model::lambda::url::UrlId;
 use model::{ResourceId, Scope};
 use sha2::{Digest, Sha256};
 
@@ -38,6 +39,10 @@ impl Ids<'_> {
         TargetGroupArn::new(self.scope, name, self.id("target-group", name))
     }
 
+    pub(crate) fn trust_store(&self, name: &str) -> TrustStoreArn {
+        TrustStoreArn::new(self.scope, name, self.id("trust-store", name))
+    }
+
     /// `source` says where the certificate comes from: its names, or its files as the manifest writes them.
     pub(crate) fn certificate(&self, source: &str) -> CertificateArn {
         let digest = self.digest("certificate", source);
@@ -45,6 +50,11 @@ impl Ids<'_> {
             self.scope,
             first(&digest).fold(0, |uuid, byte| uuid << 8 | u128::from(byte)),
         )
+    }
+
+    pub(crate) fn function_url(&self, function: &str) -> UrlId {
+        let digest = self.digest("function-url", function);
+        UrlId::new(std::array::from_fn(|at| digest[at]))
     }
 
     fn id(&self, kind: &str, name: &str) -> ResourceId {

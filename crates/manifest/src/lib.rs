@@ -1,9 +1,10 @@
 //! The manifest, `albacore.yaml`: reads it as strictly as a compiler, reports every mistake with its place in one run,
 //! and turns the difference to the state into one batch of the same commands as the API.
 //!
-//! `load` reads the file and what it names (certificates, the folders of functions), and [`Desired::batch`] compares it
-//! with a state. [`Watcher`] says when it is worth doing so again. There is no second set of rules here: limits and
-//! meaning are `model`'s, and the whole manifest is decided once on an empty state for the mistakes only `decide` sees.
+//! `load` reads the file and what it names (certificates, trust stores, the folders of functions), and [`Desired::batch`]
+//! compares it with a state. [`Watcher`] says when it is worth doing so again. There is no second set of rules here:
+//! limits and meaning are `model`'s, and the whole manifest is decided once on an empty state for the mistakes only
+//! `decide` sees.
 //!
 //! Left to others: submitting the batch, and running anything. All work blocks on the disk and belongs off the traffic
 //! cores.
@@ -34,10 +35,11 @@ pub use yaml::{BYTES_MAX, DEPTH_MAX, NODES_MAX};
 use mistake::{Report, Spot, shown};
 use model::refusal::{
     ActionRefusal, CertificateRefusal, FunctionRefusal, ListenerRefusal, LoadBalancerRefusal, Refusal, RuleRefusal,
-    TargetGroupRefusal,
+    TargetGroupRefusal, TrustStoreRefusal,
 };
 use model::{Scope, State};
 use schema::Walk;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -48,8 +50,12 @@ pub struct Settings {
     pub scope: Scope,
     /// What load balancers' DNS names end in, for example `elb.localhost`.
     pub dns_suffix: String,
+    /// The zone of this process. A target that names it is one of the own zone.
+    pub availability_zone: String,
     /// What is never part of a function's code.
     pub own_files: OwnFiles,
+    /// Whether this machine speaks the family of an address and has one of its own to reach it from.
+    pub has_way_to: fn(IpAddr) -> bool,
 }
 
 /// A manifest without mistakes.
@@ -71,7 +77,12 @@ pub struct Loaded {
 /// Every mistake that can be found, among them every refusal of the whole manifest on an empty state.
 pub fn load(path: &Path, settings: &Settings, issuer: &dyn Issuer, now: SystemTime) -> Result<Loaded, Mistakes> {
     let name = shown(&path.display().to_string());
-    match code::read_file(path, &name, yaml::BYTES_MAX, "a manifest") {
+    match code::read_file(
+        path,
+        &name,
+        yaml::BYTES_MAX,
+        "a manifest (`{}` stands for an empty one)",
+    ) {
         Ok(bytes) => load_text(&bytes, path, settings, issuer, now),
         Err(message) => {
             let mut report = Report::new(path);
@@ -141,6 +152,7 @@ fn follows_from_another(refusal: &Refusal) -> bool {
             | Refusal::Action(ActionRefusal::NoSuchTargetGroup(_))
             | Refusal::TargetGroup(TargetGroupRefusal::NoSuchTargetGroup(_) | TargetGroupRefusal::NoSuchFunction(_))
             | Refusal::Certificate(CertificateRefusal::NoSuchCertificate(_))
+            | Refusal::TrustStore(TrustStoreRefusal::NoSuchTrustStore(_))
             | Refusal::Function(FunctionRefusal::NoSuchFunction(_))
     )
 }

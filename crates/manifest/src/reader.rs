@@ -152,6 +152,19 @@ pub(crate) fn boolean(report: &mut Report, node: &Node) -> Option<bool> {
     }
 }
 
+/// `on` or `off`, which are text in YAML 1.2.
+pub(crate) fn on_or_off(report: &mut Report, node: &Node) -> Option<bool> {
+    let text = match &node.value {
+        Value::Scalar(scalar) if node.is_text() => scalar.text.as_str(),
+        _ => "",
+    };
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => wrong(report, node, "`on` or `off`"),
+    }
+}
+
 /// A whole number within 64 bits.
 pub(crate) fn integer(report: &mut Report, node: &Node, expected: &str) -> Option<i64> {
     match &node.value {

@@ -2,6 +2,10 @@
 
 use crate::{Issued, Issuer, Loaded, Mistakes, NotIssued, OwnFiles, Settings, load};
 use model::{AccountId, Command, Context, Region, Scope, State, decide};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -25,7 +29,9 @@ pub(crate) fn settings() -> Settings {
             account: AccountId::try_from("000000000000").unwrap(),
         },
         dns_suffix: "elb.localhost".to_owned(),
+        availability_zone: "us-east-1a".to_owned(),
         own_files: OwnFiles::default(),
+        has_way_to: |_| true,
     }
 }
 
@@ -39,7 +45,9 @@ impl TestFolder {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("albacore-manifest-{}-{number}", process::id()));
+        // Without links, as the paths of events are.
+        let temporary = std::fs::canonicalize(std::env::temp_dir()).unwrap();
+        let path = temporary.join(format!("albacore-manifest-{}-{number}", process::id()));
         std::fs::create_dir(&path).unwrap();
         Self { path, temporary: true }
     }
@@ -77,10 +85,42 @@ impl TestFolder {
         writer.finish().unwrap();
     }
 
+    /// Writes `{name}.pem`, an authority that holds until `year`, and `{name}.crl.pem`, its list with one entry.
+    pub(crate) fn put_authority(&self, name: &str, year: i32) {
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.not_before = date_time_ymd(2025, 1, 1);
+        params.not_after = date_time_ymd(year, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        self.put(&format!("{name}.pem"), params.self_signed(&key).unwrap().pem());
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2030, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: vec![RevokedCertParams {
+                serial_number: SerialNumber::from(7),
+                revocation_time: date_time_ymd(2026, 1, 1),
+                reason_code: None,
+                invalidity_date: None,
+            }],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&rcgen::Issuer::new(params, key)).unwrap();
+        self.put(&format!("{name}.crl.pem"), list.pem().unwrap());
+    }
+
     /// Loads `text` as the manifest of this folder, under the name `albacore.yaml`.
     pub(crate) fn load(&self, text: &str) -> Result<Loaded, Mistakes> {
+        self.load_with(text, &settings())
+    }
+
+    /// The same with other settings.
+    pub(crate) fn load_with(&self, text: &str, settings: &Settings) -> Result<Loaded, Mistakes> {
         let path = self.put("albacore.yaml", text);
-        load(&path, &settings(), &TestIssuer, now())
+        load(&path, settings, &TestIssuer, now())
     }
 }
 

@@ -3,10 +3,19 @@
 mod broken;
 mod broken_rules;
 mod certificates;
+mod event_invokes;
+mod families;
+mod function_urls;
 mod good;
+mod inert;
+mod mutual_tls;
+mod roles;
+mod servers;
+mod servers_broken;
 mod warnings;
 
-use crate::testing::TestFolder;
+use crate::Settings;
+use crate::testing::{TestFolder, settings};
 
 /// A folder with code of every kind.
 fn folder() -> TestFolder {
@@ -31,10 +40,14 @@ fn folder() -> TestFolder {
 
 /// The mistakes of `text` as `line:column: message`.
 fn mistakes(text: &str) -> Vec<String> {
+    mistakes_with(text, &settings())
+}
+
+fn mistakes_with(text: &str, settings: &Settings) -> Vec<String> {
     let folder = folder();
     let file = format!("{}:", folder.path("albacore.yaml").display());
     let strip = |line: String| line.strip_prefix(&file).map(str::to_owned).unwrap_or(line);
-    match folder.load(text) {
+    match folder.load_with(text, settings) {
         Ok(_) => Vec::new(),
         Err(mistakes) => mistakes.all.iter().map(|it| strip(it.to_string())).collect(),
     }

@@ -1,19 +1,22 @@
 //! Says when the manifest, a certificate or a function's code may have changed.
 //!
-//! Folders are watched and not files, because editors replace a file by renaming another one over it. Where the system
-//! has no watches left, one thread asks once a second instead.
+//! Folders are watched and not files, because editors replace a file by renaming another one over it. So is every link on
+//! the way to a file, because a mounted volume of Kubernetes is changed by setting one anew. Where the system has no watches
+//! left, one thread asks once a second instead.
 //!
 //! What changed, and whether it matters, is left to loading the manifest again: an unchanged one gives an empty batch.
 
 mod brake;
 mod debounce;
 mod interest;
+mod route;
 
 use crate::own::OwnFiles;
 use debounce::Debounce;
 use interest::Interest;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind};
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use route::Routes;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -58,6 +61,8 @@ struct Events {
     /// Ends them when it goes.
     _watcher: RecommendedWatcher,
     paths: Vec<PathBuf>,
+    /// Where they led when the watches were set.
+    routes: Routes,
     /// Folders have come, gone or moved, so that other folders may have to be watched than are.
     stale: Arc<AtomicBool>,
 }
@@ -171,7 +176,7 @@ impl Drop for Watcher {
 impl Events {
     fn of(paths: &[PathBuf], own: &OwnFiles, signals: &SyncSender<Signal>) -> notify::Result<Self> {
         let interest = Interest::of(paths, own);
-        let folders = interest.folders_to_watch();
+        let (folders, routes) = (interest.folders_to_watch(), interest.routes().clone());
         let stale = Arc::new(AtomicBool::new(false));
         let (signals, grows_stale) = (signals.clone(), Arc::clone(&stale));
         let handler = move |event: notify::Result<Event>| {
@@ -213,18 +218,18 @@ impl Events {
         Ok(Self {
             _watcher: watcher,
             paths: paths.to_vec(),
+            routes,
             stale,
         })
     }
 
-    /// Do they see all that happens to `paths`?
+    /// Do they see all that happens to `paths`? Not when a link leads elsewhere by now.
     fn serve(&self, paths: &[PathBuf]) -> bool {
-        self.paths == paths && !self.stale.load(Relaxed)
+        self.paths == paths && !self.stale.load(Relaxed) && self.routes == Routes::of(paths)
     }
 }
 
-/// Whether the event may be about a folder that came, went or moved. A folder that is read as a whole may also be a
-/// link, which was set anew.
+/// Whether the event may be about a folder that came, went or moved.
 fn moves_folders(event: &Event, interest: &Interest) -> bool {
     match event.kind {
         EventKind::Create(CreateKind::File) | EventKind::Remove(RemoveKind::File) => {

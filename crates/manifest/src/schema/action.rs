@@ -8,6 +8,7 @@ use crate::reader::{Fields, NotBuilt, accepted, fields, integer, mapping, text, 
 use crate::yaml::{Node, Value};
 use model::elb::action::redirect::{Redirect, RedirectParts, RedirectProtocol, RedirectStatus};
 use model::elb::action::{Actions, Answer, ContentType, FixedResponse, Forward, WeightedTargetGroup};
+use model::elb::target_group::TargetKind;
 use model::limits::WEIGHT_MAX;
 use model::refusal::ActionRefusal;
 
@@ -98,7 +99,35 @@ impl Walk<'_> {
             let message = "every weight is 0; requests are answered with 503";
             self.report.warning(node.spot, message);
         }
+        self.warn_of_stickiness(node, &forward);
         Some(forward)
+    }
+
+    /// A client that changes the group has no target to come back to. AWS asks for both. Source: ALB 2.5.1.
+    fn warn_of_stickiness(&mut self, node: &Node, forward: &Forward) {
+        let used: Vec<_> = forward.target_groups().iter().filter(|it| it.weight > 0).collect();
+        if used.len() < 2 || forward.stickiness().is_some() {
+            return;
+        }
+        let sticky = self
+            .desired
+            .target_groups
+            .iter()
+            .find(|group| match &group.it.create.targets {
+                TargetKind::Servers(servers) => {
+                    let named = used.iter().any(|it| it.target_group == group.it.create.arn);
+                    named && servers.attributes.stickiness.enabled
+                }
+                TargetKind::Lambda(_) => false,
+            });
+        if let Some(group) = sticky {
+            let message = format!(
+                "target group `{}` has stickiness, and this forward action has none: clients change between its target \
+                 groups and lose their targets; write `{{ target_groups: {{ .. }}, stickiness: 1h }}`",
+                group.it.create.name
+            );
+            self.report.warning(node.spot, message);
+        }
     }
 
     fn forward_as_written(&mut self, node: &Node) -> Option<Forward> {

@@ -7,7 +7,7 @@ use crate::reader::{Fields, fields, one_or_more, text};
 use crate::yaml::Node;
 use model::elb::certificate::{Certificate, CertificateKey};
 use model::{CertificateArn, Owner, Secret, Timestamp};
-use pki::{CHAIN_PEM_BYTES_MAX, KEY_PEM_BYTES_MAX, Part, ServerCertificate};
+use pki::{CHAIN_PEM_BYTES_MAX, CertificateError, KEY_PEM_BYTES_MAX, Part, ServerCertificate, ValidityError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const EXPECTED: &str = "`domain`, `domains`, or `certificate` with `private_key`";
@@ -108,7 +108,14 @@ impl Walk<'_> {
                             self.report.mistake(chain.0, format!("{}: {error}", shown(chain.1)));
                         }
                         Part::PrivateKey if key_found => {
-                            self.report.mistake(key.0, format!("{}: {error}", shown(key.1)));
+                            let rest = match error {
+                                CertificateError::KeyMismatch => format!(
+                                    " in {}; expected the key that it was issued for, or the certificate of this key",
+                                    shown(chain.1)
+                                ),
+                                _ => String::new(),
+                            };
+                            self.report.mistake(key.0, format!("{}: {error}{rest}", shown(key.1)));
                         }
                         // The file could not be read, which was said.
                         Part::Chain | Part::PrivateKey => {}
@@ -120,7 +127,12 @@ impl Walk<'_> {
         let leaf = parsed.leaf();
         let mut good = true;
         if let Err(error) = leaf.validity.check(self.now) {
-            self.report.mistake(chain.0, format!("{}: {error}", shown(chain.1)));
+            let fix = match error {
+                ValidityError::Expired { .. } => "renew it, and write the new one and its key here",
+                ValidityError::NotYetValid { .. } => "use one that holds now, or set this machine's clock right",
+            };
+            self.report
+                .mistake(chain.0, format!("{}: {error}; {fix}", shown(chain.1)));
             good = false;
         }
         for (spot, name) in domains.iter().filter(|(_, name)| !leaf.covers(name)) {
@@ -148,7 +160,13 @@ impl Walk<'_> {
         Some(self.import(chain.0, source, &pem))
     }
 
-    fn pem_file(&mut self, (spot, written): (Spot, &str), bytes_max: usize, expected: &str) -> Option<Vec<u8>> {
+    /// A file of at most `bytes_max` bytes, from now on watched.
+    pub(super) fn pem_file(
+        &mut self,
+        (spot, written): (Spot, &str),
+        bytes_max: usize,
+        expected: &str,
+    ) -> Option<Vec<u8>> {
         let path = self.path(written);
         read_file(&path, &shown(written), bytes_max, expected)
             .map_err(|message| self.report.mistake(spot, message))

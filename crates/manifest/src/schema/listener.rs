@@ -1,5 +1,8 @@
 //! An entry of `listeners`.
 
+mod inert;
+mod mutual_authentication;
+
 use super::Walk;
 use crate::mistake::Spot;
 use crate::reader::{Fields, NotBuilt, accepted, fields, integer, list, mapping, text, written, wrong};
@@ -11,20 +14,20 @@ use model::elb::security_policy::SecurityPolicy;
 use model::{CertificateArn, LoadBalancerArn, Owner};
 use std::collections::{BTreeMap, BTreeSet};
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "port",
     "protocol",
     "certificates",
     "ssl_policy",
+    "mutual_authentication",
     "attributes",
     "rules",
     "default",
 ];
 
 const NOT_BUILT: NotBuilt = &[
-    ("mutual_authentication", "mutual TLS is not built yet"),
     ("alpn_policy", "only listeners of Network Load Balancers have one"),
-    ("tags", "tags are not built yet"),
+    ("tags", "tags come through the AWS API only, so far"),
 ];
 
 /// What consoles pick for a new listener. Source: ALB 1.7 `SslPolicy`.
@@ -38,8 +41,15 @@ pub(super) enum Protocol {
 }
 
 impl Walk<'_> {
-    /// `ports` holds the ports of the same load balancer and where they stand.
-    pub(super) fn listener(&mut self, load_balancer: &LoadBalancerArn, ports: &mut BTreeMap<u16, Spot>, node: &Node) {
+    /// `ports` holds the ports of the same load balancer and where they stand; `tells_of_tls` says whether it tells targets
+    /// version and cipher suite.
+    pub(super) fn listener(
+        &mut self,
+        load_balancer: &LoadBalancerArn,
+        tells_of_tls: bool,
+        ports: &mut BTreeMap<u16, Spot>,
+        node: &Node,
+    ) {
         let Some(fields) = fields(&mut self.report, node, "a listener", &KEYS, NOT_BUILT) else {
             return;
         };
@@ -73,6 +83,9 @@ impl Walk<'_> {
         else {
             return;
         };
+        if let Some(node) = fields.get("attributes") {
+            self.warn_of_unsent_headers(node, &protocol, tells_of_tls);
+        }
         let create = CreateListener {
             default_rule: self.ids().default_rule(&arn),
             arn,
@@ -121,7 +134,7 @@ impl Walk<'_> {
 
     fn tls(&mut self, fields: &Fields<'_>, protocol: Option<Protocol>) -> Option<ListenerProtocol> {
         if protocol == Some(Protocol::Http) {
-            for (key, _) in fields.present(&["certificates", "ssl_policy"]) {
+            for (key, _) in fields.present(&["certificates", "ssl_policy", "mutual_authentication"]) {
                 let message = format!(
                     "found `{}` on an HTTP listener; expected it with `protocol: https` only",
                     key.text
@@ -134,6 +147,7 @@ impl Walk<'_> {
             Some(node) => self.ssl_policy(node),
             None => SecurityPolicy::named(SSL_POLICY).ok(),
         };
+        let mutual_authentication = self.mutual_authentication(fields);
         let certificates = match (fields.get("certificates"), protocol) {
             (Some(node), _) => self.certificates(node),
             (None, Some(Protocol::Https)) => {
@@ -150,6 +164,7 @@ impl Walk<'_> {
             default_certificate: certificates.next()?,
             certificates: certificates.collect(),
             policy: policy?,
+            mutual_authentication: mutual_authentication?,
         }))
     }
 

@@ -7,8 +7,12 @@ use std::time::{Duration, SystemTime};
 
 /// Makes `{name}.pem` and `{name}.key` for `domain`, valid from the first day of 2025 to the first of `year`.
 fn make(folder: &TestFolder, name: &str, domain: &str, year: i32) {
+    make_between(folder, name, domain, [2025, year]);
+}
+
+fn make_between(folder: &TestFolder, name: &str, domain: &str, [first, year]: [i32; 2]) {
     let mut params = rcgen::CertificateParams::new([domain.to_owned()]).unwrap();
-    params.not_before = rcgen::date_time_ymd(2025, 1, 1);
+    params.not_before = rcgen::date_time_ymd(first, 1, 1);
     params.not_after = rcgen::date_time_ymd(year, 1, 1);
     let key = rcgen::KeyPair::generate().unwrap();
     folder.put(&format!("{name}.pem"), params.self_signed(&key).unwrap().pem());
@@ -28,6 +32,7 @@ fn mistakes_of_certificates_stand_at_their_files() {
     make(&folder, "good", "a.example", 2030);
     make(&folder, "other", "b.example", 2030);
     make(&folder, "old", "a.example", 2026);
+    make_between(&folder, "early", "a.example", [2027, 2030]);
     folder.put("empty.pem", "");
     std::fs::create_dir(folder.path("folder")).unwrap();
     let cases: &[(&str, &[&str])] = &[
@@ -50,11 +55,21 @@ fn mistakes_of_certificates_stand_at_their_files() {
         ),
         (
             "{ certificate: good.pem, private_key: other.key }",
-            &["7:51: `other.key`: private key does not belong to the certificate"],
+            &[
+                "7:51: `other.key`: private key does not belong to the certificate in `good.pem`; expected the key that it was issued for, or the certificate of this key",
+            ],
         ),
         (
             "{ certificate: old.pem, private_key: old.key }",
-            &["7:28: `old.pem`: certificate expired at 2026-01-01T00:00:00Z"],
+            &[
+                "7:28: `old.pem`: certificate expired at 2026-01-01T00:00:00Z; renew it, and write the new one and its key here",
+            ],
+        ),
+        (
+            "{ certificate: early.pem, private_key: early.key }",
+            &[
+                "7:28: `early.pem`: certificate is not valid before 2027-01-01T00:00:00Z; use one that holds now, or set this machine's clock right",
+            ],
         ),
         (
             "{ certificate: empty.pem, private_key: gone.key }",

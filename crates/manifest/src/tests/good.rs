@@ -5,6 +5,7 @@ use crate::testing::{apply, settings};
 use model::elb::condition::Condition;
 use model::elb::listener::ListenerProtocol;
 use model::elb::load_balancer::Scheme;
+use model::elb::target_group::TargetKind;
 use model::lambda::function::CodeLocation;
 use model::lambda::logging::{ApplicationLogLevel, LogFormat, SystemLogLevel};
 use model::lambda::runtime::Runtime;
@@ -20,6 +21,8 @@ functions:
     memory: 1GB
     environment: { STAGE: dev, RETRIES: 3, DEBUG: true, RATIO: 1.50, EMPTY: "" }
     concurrency: 10
+    provisioned_concurrency: 10
+    ephemeral_storage: 2GB
   users: { code: ./run }
 target_groups:
   orders: { function: orders, multi_value_headers: true }
@@ -83,7 +86,6 @@ fn everything_the_manifest_can_say_loads() {
     assert_eq!(
         warnings,
         [
-            "`memory` is told to the function, but no limit is set: the tier `process` has none",
             "target group `nothing` has no `function`; requests for it are answered with 503",
             "`stickiness` has no effect with one target group",
         ]
@@ -98,6 +100,8 @@ fn everything_the_manifest_can_say_loads() {
     assert_eq!(orders.configuration.timeout.duration().as_secs(), 90);
     assert_eq!(orders.configuration.memory.megabytes(), 1024);
     assert_eq!(orders.configuration.concurrency, Some(10));
+    assert_eq!(orders.configuration.provisioned, 10);
+    assert_eq!(orders.configuration.ephemeral_storage.megabytes(), 2048);
     let environment: Vec<_> = orders
         .configuration
         .environment
@@ -209,6 +213,43 @@ functions:
 }
 
 #[test]
+fn layers() {
+    let folder = folder();
+    folder.put("layer/extensions/a", "");
+    let load = |text: &str| {
+        let loaded = folder.load(&format!("functions: {{ f: {text} }}"));
+        let loaded = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        loaded.desired.functions[0].it.configuration.clone()
+    };
+    let configuration = load("{ code: run, layers: [layer, python.zip] }");
+    let locations: Vec<_> = configuration
+        .layers
+        .in_order()
+        .iter()
+        .map(|it| it.location.clone())
+        .collect();
+    let expected = [
+        CodeLocation::Folder(folder.path("layer")),
+        CodeLocation::Zip(folder.path("python.zip")),
+    ];
+    assert_eq!(locations, expected);
+    let revision = || {
+        load("{ code: run, layers: [layer] }").layers.in_order()[0]
+            .revision
+            .clone()
+    };
+    let before = revision();
+    folder.put("layer/extensions/b", "");
+    assert_ne!(revision(), before);
+    assert!(load("{ code: run, layers: [] }").layers.is_empty());
+    // Code without a bootstrap is run by that of a layer.
+    for layer in ["fn", "code.zip"] {
+        let configuration = load(&format!("{{ code: python, layers: [python.zip, {layer}] }}"));
+        assert_eq!(configuration.runtime, Runtime::ProvidedAl2023);
+    }
+}
+
+#[test]
 fn logging() {
     let folder = folder();
     let formats = [
@@ -298,4 +339,57 @@ fn touching_code_gives_a_new_revision() {
     assert_eq!(second, revision(), "what is not code does not count");
     folder.put("fn/lib/more", "2");
     assert_ne!(second, revision());
+}
+
+/// The example of the design, as printed there.
+#[test]
+fn the_example_of_the_design() {
+    let text = r#"
+functions:
+  orders:
+    runtime: python3.12
+    handler: app.handler
+    code: ./python            # a folder, a zip, or an executable (then runtime: provided.al2023)
+    timeout: 10s
+    memory: 256MB
+    environment: { STAGE: dev }
+
+target_groups:
+  orders: { function: orders, multi_value_headers: true }
+  legacy:
+    protocol: http
+    targets: ["127.0.0.1:9000", "127.0.0.1:9001"]
+    health_check: { path: /healthz, interval: 10s }
+    stickiness: { type: lb_cookie, duration: 1h }
+
+load_balancers:
+  shop:
+    listeners:
+      - { port: 8080, protocol: http, default: { redirect: { protocol: https, port: 8443 } } }
+      - port: 8443
+        protocol: https
+        certificates: [{ domain: shop.localhost }]        # issued by the local CA; or { certificate: a.pem, private_key: a.key }
+        rules:
+          - { priority: 10, path: "/orders*", forward: orders }
+          - { priority: 20, host: "api.*", method: [GET, HEAD], forward: { legacy: 90, orders: 10 } }
+        default: { fixed_response: { status: 404, body: "nothing here" } }
+"#;
+    let loaded = folder().load(text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let warnings: Vec<_> = loaded.warnings.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(
+        warnings,
+        [
+            "target group `legacy` has stickiness, and this forward action has none: clients change between its target \
+             groups and lose their targets; write `{ target_groups: { .. }, stickiness: 1h }`",
+        ]
+    );
+    let TargetKind::Servers(legacy) = &loaded.desired.target_groups[1].it.create.targets else {
+        panic!("a group of servers");
+    };
+    let sockets: Vec<_> = legacy.targets.iter().map(|it| it.socket().to_string()).collect();
+    assert_eq!(sockets, ["127.0.0.1:9000", "127.0.0.1:9001"]);
+    assert!(legacy.attributes.stickiness.enabled);
+    assert_eq!(legacy.attributes.stickiness.lb_cookie_duration.as_secs(), 3600);
+    let state = apply(&State::default(), &loaded.desired.batch(&State::default()).commands);
+    assert_eq!(state.rules().count(), 2);
 }

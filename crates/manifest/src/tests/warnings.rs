@@ -5,8 +5,9 @@ use super::*;
 
 /// The warnings of a manifest without mistakes as `line:column: message`.
 #[track_caller]
-fn warnings(text: &str) -> Vec<String> {
+pub(super) fn warnings(text: &str) -> Vec<String> {
     let folder = folder();
+    folder.put_authority("ca", 2030);
     let loaded = folder.load(text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let said = |it: &crate::Mistake| format!("{}:{}: {}", it.place.line(), it.place.column(), it.message);
     loaded.warnings.iter().map(said).collect()
@@ -64,6 +65,8 @@ fn functions_and_target_groups() {
     let text = "functions:
   f: { code: run, memory: 256MB, handler: a.b }
   g: { code: run }
+  of_events: { code: run, maximum_retry_attempts: 1, on_failure: told_of_failures }
+  told_of_failures: { code: run }
 target_groups:
   f: { function: f }
   lonely: { function: f }
@@ -71,16 +74,61 @@ target_groups:
     assert_eq!(
         warnings(text),
         [
-            "2:27: `memory` is told to the function, but no limit is set: the tier `process` has none",
-            "3:3: function `g` is in no target group; nothing calls it",
-            "5:3: target group `f` is used by no listener and no rule",
-            "6:3: target group `lonely` is used by no listener and no rule",
+            "3:3: function `g` is in no target group and has no `url`: only calls of the API invoke it",
+            "7:3: target group `f` is used by no listener and no rule",
+            "8:3: target group `lonely` is used by no listener and no rule",
         ]
     );
     // What is wrong may be just what would use them.
     let folder = folder();
     let mistakes = folder.load(&format!("{text}load_balancers: []\n")).unwrap_err();
-    assert_eq!((mistakes.all.len(), mistakes.warnings.len()), (1, 1), "{mistakes:?}");
+    assert_eq!((mistakes.all.len(), mistakes.warnings.len()), (1, 0), "{mistakes:?}");
+}
+
+#[test]
+fn servers() {
+    let of = |group: &str, forward: &str| {
+        format!(
+            "instances: {{ i-0123abcd: 10.0.0.5 }}\ntarget_groups:\n  g: {{ targets: [10.0.0.1]{group} }}\n  \
+             h: {{ targets: [i-0123abcd] }}\nload_balancers:\n  a:\n    listeners:\n      \
+             - {{ port: 80, default: {{ forward: {forward} }} }}\n      - {{ port: 81, default: {{ forward: h }} }}\n"
+        )
+    };
+    let clear_text =
+        "health checks speak http to the port where https is spoken: write `health_check: { protocol: https }`";
+    let sticky = "target group `g` has stickiness, and this forward action has none: clients change between its target \
+                  groups and lose their targets; write `{ target_groups: { .. }, stickiness: 1h }`";
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("", "g", &[]),
+        (", protocol: https", "g", &[&format!("3:29: {clear_text}")]),
+        (
+            ", protocol: https, health_check: { path: / }",
+            "g",
+            &[&format!("3:46: {clear_text}")],
+        ),
+        (", protocol: https, health_check: { protocol: https }", "g", &[]),
+        (", protocol: https, health_check: { port: 80 }", "g", &[]),
+        (", stickiness: {}", "g", &[]),
+        (", stickiness: {}", "{ g: 1, h: 1 }", &[&format!("8:41: {sticky}")]),
+        (", stickiness: {}", "{ g: 1, h: 0 }", &[]),
+        (", stickiness: { enabled: false }", "{ g: 1, h: 1 }", &[]),
+        (
+            ", stickiness: {}",
+            "{ target_groups: { g: 1, h: 1 }, stickiness: 1h }",
+            &[],
+        ),
+    ];
+    for (group, forward, expected) in cases {
+        assert_eq!(warnings(&of(group, forward)), *expected, "{group} {forward}");
+    }
+    assert_eq!(
+        warnings("instances: { i-0123abcd: 10.0.0.5 }\ntarget_groups: { g: { targets: [] } }\n"),
+        [
+            "1:14: instance `i-0123abcd` is in no target group",
+            "2:18: target group `g` has no `targets`; requests for it are answered with 503",
+            "2:18: target group `g` is used by no listener and no rule",
+        ]
+    );
 }
 
 #[test]
@@ -164,35 +212,6 @@ fn handlers_that_a_managed_runtime_will_not_find() {
             .filter(|it| !it.contains("is in no target group"))
             .collect();
         assert_eq!(said, Vec::from_iter(*expected), "{keys}");
-    }
-}
-
-#[test]
-fn forwarded_for() {
-    let cases: &[(&str, &[&str])] = &[
-        ("routing.http.xff_client_port.enabled: true", &[]),
-        (
-            "routing.http.xff_header_processing.mode: remove, routing.http.xff_client_port.enabled: true",
-            &[
-                "3:68: `routing.http.xff_client_port.enabled` has no effect: `routing.http.xff_header_processing.mode` is not `append`",
-            ],
-        ),
-        (
-            "routing.http.xff_client_port.enabled: true, routing.http.xff_header_processing.mode: preserve",
-            &[
-                "3:19: `routing.http.xff_client_port.enabled` has no effect: `routing.http.xff_header_processing.mode` is not `append`",
-            ],
-        ),
-        (
-            "routing.http.xff_client_port.enabled: false, routing.http.xff_header_processing.mode: preserve",
-            &[],
-        ),
-    ];
-    for (attributes, expected) in cases {
-        let text = format!(
-            "load_balancers:\n  shop:\n    attributes: {{ {attributes} }}\n    listeners: [{{ port: 80, default: {{ fixed_response: 404 }} }}]\n"
-        );
-        assert_eq!(warnings(&text), *expected, "{attributes}");
     }
 }
 

@@ -161,6 +161,51 @@ fn watches_are_renewed_only_when_folders_change() {
     }
 }
 
+/// Sets a volume to `contents` as Kubernetes does: a new folder, one rename of `..data` over to it, and the old one goes.
+fn mount(folder: &TestFolder, volume: &str, number: u32, file: &str, contents: &str) {
+    let path = |name: String| folder.path(&format!("{volume}/{name}"));
+    folder.put(&format!("{volume}/..{number}/{file}"), contents);
+    let (data, new) = (path("..data".to_owned()), path("..data_tmp".to_owned()));
+    std::os::unix::fs::symlink(format!("..{number}"), &new).unwrap();
+    std::fs::rename(&new, &data).unwrap();
+    match std::fs::symlink_metadata(path(file.to_owned())) {
+        Ok(_) => std::fs::remove_dir_all(path(format!("..{}", number - 1))).unwrap(),
+        Err(_) => std::os::unix::fs::symlink(format!("..data/{file}"), path(file.to_owned())).unwrap(),
+    }
+}
+
+#[test]
+fn volumes_that_are_set_anew_are_told() {
+    let folder = TestFolder::new();
+    let volumes = [("config", "albacore.yaml"), ("certs", "a.pem")];
+    for (volume, file) in volumes {
+        mount(&folder, volume, 1, file, "1");
+    }
+    let paths = volumes.map(|(volume, file)| folder.path(&format!("{volume}/{file}")));
+    let mut watcher = Watcher::new(OwnFiles::default()).unwrap();
+    let stands = |watcher: &Watcher| watcher.events.as_ref().is_some_and(|events| events.serve(&paths));
+    // As the owner does: what new watches tell is heard before anything else happens.
+    let settle = |watcher: &mut Watcher| {
+        while !stands(watcher) {
+            assert_eq!(watcher.watch(&paths), None);
+            wait(watcher, "new watches stand");
+        }
+        while watcher.changes.try_recv().is_ok() {}
+    };
+    settle(&mut watcher);
+    for number in 2..5 {
+        for (volume, file) in volumes {
+            mount(&folder, volume, number, file, "2");
+            wait(&mut watcher, "the volume was set anew");
+            assert!(!stands(&watcher), "the files lie in another folder now");
+            settle(&mut watcher);
+        }
+    }
+    // The watches have followed to where the file lies now.
+    std::fs::write(folder.path("certs/..4/a.pem"), "3").unwrap();
+    wait(&mut watcher, "the file was written where it lies");
+}
+
 #[test]
 fn a_change_while_the_manifest_is_loaded_is_told_afterwards() {
     let mut it = Watched::new();

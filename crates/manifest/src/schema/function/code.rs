@@ -18,11 +18,17 @@ struct Written<'a> {
     /// The same in backquotes, cut.
     shown: String,
     path: PathBuf,
+    bootstrap_in_layer: bool,
 }
 
 impl Walk<'_> {
-    /// The code and the runtime that goes with it.
-    pub(super) fn code(&mut self, fields: &Fields<'_>, named: NamedRuntime) -> Option<(Runtime, Code)> {
+    /// The code and the runtime that goes with it. Code without a `bootstrap` is run by that of a layer, if there is one.
+    pub(super) fn code(
+        &mut self,
+        fields: &Fields<'_>,
+        named: NamedRuntime,
+        bootstrap_in_layer: bool,
+    ) -> Option<(Runtime, Code)> {
         let expected = match named {
             NamedRuntime::Is(runtime) if runtime.is_managed() => "a folder or a zip file",
             _ => "a folder, a zip file or an executable file",
@@ -37,6 +43,7 @@ impl Walk<'_> {
             text,
             shown: shown(text),
             path: self.path(text),
+            bootstrap_in_layer,
         };
         let found = accepted(
             &mut self.report,
@@ -93,6 +100,8 @@ impl Walk<'_> {
         let (spot, message) = match (bootstrap, named) {
             (Some(Ok(())), NamedRuntime::Is(runtime)) => return Some(runtime),
             (Some(Ok(())), _) => return Some(Runtime::ProvidedAl2023),
+            (None, NamedRuntime::Is(runtime)) if written.bootstrap_in_layer => return Some(runtime),
+            (None, _) if written.bootstrap_in_layer => return Some(Runtime::ProvidedAl2023),
             (Some(Err(message)), _) => (written.spot, message),
             (None, NamedRuntime::Is(runtime)) => (
                 written.spot,
@@ -143,7 +152,10 @@ fn folder_and_handler(file: &str, runtime: Runtime) -> String {
     };
     let extensions: &[&str] = match runtime {
         Runtime::Python(_) => &["py"],
-        _ => &["js", "mjs", "cjs"],
+        Runtime::Ruby(_) => &["rb"],
+        // A handler names a class or an assembly, which the file's name alone does not tell.
+        Runtime::Java(_) | Runtime::Dotnet(_) => &[],
+        Runtime::Nodejs(_) | Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => &["js", "mjs", "cjs"],
     };
     let module = file
         .extension()

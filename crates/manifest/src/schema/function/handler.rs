@@ -68,10 +68,7 @@ impl Walk<'_> {
         {
             return oddity.into_iter().for_each(|it| self.report.warning(spot, it));
         }
-        let file = match runtime {
-            Runtime::Python(_) => format!("{module}.py"),
-            _ => format!("{module}.js"),
-        };
+        let file = format!("{module}.{}", extension(runtime));
         let message = format!(
             "the handler's module {} is not in the code, where {} was expected; invocations will fail",
             shown(&module),
@@ -83,8 +80,21 @@ impl Walk<'_> {
 
 fn example(runtime: Runtime) -> &'static str {
     match runtime {
-        Runtime::Python(_) => "app.handler",
-        _ => "index.handler",
+        Runtime::Python(_) | Runtime::Ruby(_) => "app.handler",
+        Runtime::Java(_) => "example.App::handle",
+        Runtime::Dotnet(_) => "App::Example.App::Handle",
+        Runtime::Nodejs(_) | Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => "index.handler",
+    }
+}
+
+/// Of the file in which the module is looked for first.
+fn extension(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Python(_) => "py",
+        Runtime::Ruby(_) => "rb",
+        Runtime::Java(_) => "class",
+        Runtime::Dotnet(_) => "dll",
+        Runtime::Nodejs(_) | Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => "js",
     }
 }
 
@@ -95,6 +105,16 @@ fn module(runtime: Runtime, handler: &str) -> Option<String> {
         Runtime::Python(_) => {
             let (module, function) = handler.rsplit_once('.')?;
             (module.replace('.', "/"), function)
+        }
+        // A class alone has the method of an interface.
+        Runtime::Java(_) => {
+            let (class, method) = handler.split_once("::").unwrap_or((handler, "handleRequest"));
+            (class.replace('.', "/"), method)
+        }
+        // An assembly alone has an entry point of its own.
+        Runtime::Dotnet(_) => {
+            let (assembly, method) = handler.split_once("::").unwrap_or((handler, "Main"));
+            (assembly.to_owned(), method)
         }
         // The first dot of the last part: what follows may be nested exports.
         _ => {
@@ -136,12 +156,24 @@ fn holds_module(folder: &Path, runtime: Runtime, module: &str) -> bool {
     let with = |extension: &str| folder.join(format!("{module}{extension}")).is_file();
     match runtime {
         Runtime::Python(_) => with(".py") || with("/__init__.py") || with(".pyc") || holds_extension(folder, module),
-        _ => {
+        Runtime::Ruby(_) => with(".rb") || with(".so"),
+        Runtime::Java(_) => with(".class") || holds_jar(folder),
+        Runtime::Dotnet(_) => with(".dll") || folder.join(module).is_file(),
+        Runtime::Nodejs(_) | Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => {
             [".js", ".mjs", ".cjs"].iter().any(|it| with(it))
                 || folder.join(module).exists()
                 || folder.join("node_modules").join(module).exists()
         }
     }
+}
+
+/// A class may be in any of them.
+fn holds_jar(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder.join("lib")) else {
+        return false;
+    };
+    let mut entries = entries.flatten().take(crate::CODE_FILES_MAX);
+    entries.any(|entry| Path::new(&entry.file_name()).extension().is_some_and(|it| it == "jar"))
 }
 
 /// A module in C: `module.so`, or with the name of the interpreter's ABI in between.

@@ -1,12 +1,15 @@
-//! `target_groups.<name>.health_check` of a group with a function.
+//! `target_groups.<name>.health_check`.
 
-use super::{NOT_BUILT, SERVERS, Walk};
+use super::Walk;
 use crate::reader::quantity::duration;
 use crate::reader::{Fields, accepted, boolean, fields, integer, text, written};
 use crate::yaml::Node;
 use model::elb::health_check::{
-    HealthCheck, HealthCheckPath, HealthCheckRefusal, HealthCheckTiming, HealthThreshold, HttpMatcher,
+    GrpcMatcher, HealthCheck, HealthCheckPath, HealthCheckPort, HealthCheckRefusal, HealthCheckTiming, HealthThreshold,
+    HttpMatcher, Matcher, ServerHealthCheck,
 };
+use model::elb::target_group::ProtocolVersion;
+use std::time::Duration;
 
 const KEYS: [&str; 7] = [
     "enabled",
@@ -26,29 +29,29 @@ const OF_SERVERS: crate::reader::NotBuilt = &[
     ("port", "a function is invoked; it has no port to be checked on"),
 ];
 
+/// What bounds interval and timeout.
+type Judge = fn(Duration, Duration) -> Result<HealthCheckTiming, HealthCheckRefusal>;
+
 impl Walk<'_> {
-    /// What the group says, and AWS's defaults for what it does not. Writing `health_check` switches it on.
-    pub(super) fn health_check(&mut self, group: &Fields<'_>) -> Option<HealthCheck> {
+    /// What a group with a function says, and AWS's defaults for what it does not. Writing `health_check` switches it on.
+    pub(super) fn lambda_health_check(&mut self, group: &Fields<'_>) -> Option<HealthCheck> {
         let defaults = HealthCheck::of_lambda();
-        let Some((key, node)) = group.entry("health_check") else {
+        let Some(node) = group.get("health_check") else {
             return Some(defaults);
         };
-        let of_servers: Vec<_> = NOT_BUILT.iter().map(|(name, _)| *name).collect();
-        if group.get("function").is_none() && !group.present(&of_servers).is_empty() {
-            self.report
-                .mistake(key.spot, format!("found `health_check`: {SERVERS}"));
-            return None;
-        }
         let fields = fields(&mut self.report, node, "a health check", &KEYS, OF_SERVERS)?;
         let enabled = match fields.get("enabled") {
             Some(node) => boolean(&mut self.report, node),
             None => Some(true),
         };
-        let path = match fields.get("path") {
-            Some(node) => self.health_check_path(node),
-            None => Some(defaults.path),
-        };
-        let timing = self.timing(&fields, defaults.timing);
+        if enabled == Some(false) {
+            for (key, _) in fields.present(&KEYS[1..]) {
+                let message = format!("`{}` has no effect: `enabled` is `false`", key.text);
+                self.report.warning(key.spot, message);
+            }
+        }
+        let path = self.health_check_path(&fields, defaults.path);
+        let timing = self.timing(&fields, defaults.timing, HealthCheckTiming::of_lambda);
         let healthy = self.threshold(&fields, "healthy_threshold", HealthThreshold::healthy);
         let unhealthy = self.threshold(&fields, "unhealthy_threshold", HealthThreshold::unhealthy);
         let matcher = match fields.get("matcher") {
@@ -65,13 +68,65 @@ impl Walk<'_> {
         })
     }
 
-    fn health_check_path(&mut self, node: &Node) -> Option<HealthCheckPath> {
+    /// What a group of servers says, and AWS's defaults for what it does not. `version` is `None` where it is wrong
+    /// itself; then nothing is said about what depends on it.
+    pub(super) fn server_health_check(
+        &mut self,
+        group: &Fields<'_>,
+        version: Option<ProtocolVersion>,
+    ) -> Option<ServerHealthCheck> {
+        let defaults = ServerHealthCheck::of_servers(version.unwrap_or_default());
+        let Some(node) = group.get("health_check") else {
+            return Some(defaults);
+        };
+        let known: Vec<_> = ["protocol", "port"].into_iter().chain(KEYS).collect();
+        let fields = fields(&mut self.report, node, "a health check", &known, &[])?;
+        if let Some(node) = fields.get("enabled")
+            && boolean(&mut self.report, node) == Some(false)
+        {
+            self.report.mistake(node.spot, HealthCheckRefusal::CannotBeDisabled);
+        }
+        let protocol = match fields.get("protocol") {
+            Some(node) => self.http_or_https(node),
+            None => Some(defaults.protocol),
+        };
+        let port = match fields.get("port") {
+            Some(node) => written(&mut self.report, node, "`traffic-port` or a port from 1 to 65535")
+                .and_then(|port| accepted(&mut self.report, node.spot, HealthCheckPort::try_from(port))),
+            None => Some(defaults.port),
+        };
+        let path = self.health_check_path(&fields, defaults.path);
+        let timing = self.timing(&fields, defaults.timing, HealthCheckTiming::of_servers);
+        let healthy = self.threshold(&fields, "healthy_threshold", HealthThreshold::healthy);
+        let unhealthy = self.threshold(&fields, "unhealthy_threshold", HealthThreshold::unhealthy);
+        let matcher = match (fields.get("matcher"), version) {
+            (Some(node), Some(ProtocolVersion::Grpc)) => self.grpc_matcher(node).map(Matcher::Grpc),
+            (Some(node), Some(ProtocolVersion::Http1 | ProtocolVersion::Http2)) => {
+                self.matcher(node).map(Matcher::Http)
+            }
+            (Some(_), None) | (None, _) => Some(defaults.matcher),
+        };
+        Some(ServerHealthCheck {
+            protocol: protocol?,
+            port: port?,
+            path: path?,
+            timing: timing?,
+            healthy_threshold: healthy?.unwrap_or(defaults.healthy_threshold),
+            unhealthy_threshold: unhealthy?.unwrap_or(defaults.unhealthy_threshold),
+            matcher: matcher?,
+        })
+    }
+
+    fn health_check_path(&mut self, fields: &Fields<'_>, default: HealthCheckPath) -> Option<HealthCheckPath> {
+        let Some(node) = fields.get("path") else {
+            return Some(default);
+        };
         let path = text(&mut self.report, node, "a path such as `/health`")?;
         accepted(&mut self.report, node.spot, HealthCheckPath::try_from(path))
     }
 
     /// Both at once, because each bounds the other. A mistake stands where the value is that is to be changed.
-    fn timing(&mut self, fields: &Fields<'_>, defaults: HealthCheckTiming) -> Option<HealthCheckTiming> {
+    fn timing(&mut self, fields: &Fields<'_>, defaults: HealthCheckTiming, judge: Judge) -> Option<HealthCheckTiming> {
         let (interval_node, timeout_node) = (fields.get("interval"), fields.get("timeout"));
         let interval = match interval_node {
             Some(node) => duration(&mut self.report, node),
@@ -82,7 +137,7 @@ impl Walk<'_> {
             None => Some(defaults.timeout()),
         };
         // One that cannot be read leaves the other to be judged by itself.
-        let judged = HealthCheckTiming::of_lambda(
+        let judged = judge(
             interval.unwrap_or(defaults.interval()),
             timeout.unwrap_or(defaults.timeout()),
         );
@@ -91,15 +146,19 @@ impl Walk<'_> {
             Err(refusal) => refusal,
         };
         let both = interval.is_some() && timeout.is_some();
+        let too_long = matches!(
+            &refusal,
+            HealthCheckRefusal::TimeoutOverInterval { .. } | HealthCheckRefusal::TimeoutNotUnderInterval { .. }
+        );
         let node = match &refusal {
             HealthCheckRefusal::Interval(_) => interval_node,
-            HealthCheckRefusal::TimeoutOverInterval { .. } if !both => None,
+            _ if too_long && !both => None,
             _ => timeout_node.or(interval_node),
         };
         if let Some(node) = node {
-            let default = match (&refusal, timeout_node) {
-                (HealthCheckRefusal::TimeoutOverInterval { .. }, None) => "; it is the default, write a `timeout` too",
-                _ => "",
+            let default = match too_long && timeout_node.is_none() {
+                true => "; it is the default, write a `timeout` too",
+                false => "",
             };
             self.report.mistake(node.spot, format!("{refusal}{default}"));
         }
@@ -132,176 +191,13 @@ impl Walk<'_> {
         let matcher = written(&mut self.report, node, expected)?;
         accepted(&mut self.report, node.spot, HttpMatcher::try_from(matcher))
     }
+
+    fn grpc_matcher(&mut self, node: &Node) -> Option<GrpcMatcher> {
+        let expected = "gRPC statuses such as `12`, `\"0,12\"` or `0-99`";
+        let matcher = written(&mut self.report, node, expected)?;
+        accepted(&mut self.report, node.spot, GrpcMatcher::try_from(matcher))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::testing::{TestFolder, apply};
-    use model::elb::health_check::HealthCheck;
-    use model::elb::target_group::TargetKind;
-    use model::{Command, State};
-
-    fn manifest(group: &str) -> String {
-        format!(
-            "functions: {{ f: {{ code: fn }} }}\ntarget_groups:\n  g: {group}\nload_balancers:\n  a:\n    listeners: [{{ port: 80, default: {{ forward: g }} }}]\n"
-        )
-    }
-
-    fn folder() -> TestFolder {
-        let folder = TestFolder::new();
-        folder.put_executable("fn/bootstrap");
-        folder
-    }
-
-    fn health_check(group: &str) -> HealthCheck {
-        let loaded = folder()
-            .load(&manifest(group))
-            .unwrap_or_else(|mistakes| panic!("{mistakes}"));
-        let state = apply(&State::default(), &loaded.desired.batch(&State::default()).commands);
-        let group = state.target_groups().next().unwrap();
-        let TargetKind::Lambda(lambda) = &group.targets;
-        lambda.health_check.clone()
-    }
-
-    #[test]
-    fn what_is_not_written_is_aws_default() {
-        assert_eq!(health_check("{ function: f }"), HealthCheck::of_lambda());
-        let on = HealthCheck {
-            enabled: true,
-            ..HealthCheck::of_lambda()
-        };
-        assert_eq!(health_check("{ function: f, health_check: {} }"), on);
-        assert_eq!(
-            health_check("{ function: f, health_check: { enabled: false } }"),
-            HealthCheck::of_lambda()
-        );
-    }
-
-    #[test]
-    fn everything_can_be_written() {
-        let check = health_check(
-            "{ function: f, health_check: { path: /health, interval: 1m, timeout: 10s, healthy_threshold: 3, unhealthy_threshold: 4, matcher: \"200,302-304\", enabled: true } }",
-        );
-        let timing = (check.timing.interval().as_secs(), check.timing.timeout().as_secs());
-        assert!(check.enabled);
-        assert_eq!((check.path.as_str(), timing), ("/health", (60, 10)));
-        assert_eq!(
-            (check.healthy_threshold.count(), check.unhealthy_threshold.count()),
-            (3, 4)
-        );
-        assert_eq!(check.matcher.as_str(), "200,302-304");
-        assert!(
-            health_check("{ function: f, health_check: { matcher: 204 } }")
-                .matcher
-                .matches(204)
-        );
-        assert!(
-            health_check("{ function: f, health_check: { matcher: 200-299 } }")
-                .matcher
-                .matches(250)
-        );
-    }
-
-    #[test]
-    fn every_mistake_has_its_place() {
-        let cases: &[(&str, &[&str])] = &[
-            (
-                "health_check: yes",
-                &["3:35: found the text `yes`; expected a health check as a mapping"],
-            ),
-            (
-                "health_check: { paht: / }",
-                &["3:37: found the unknown key `paht`; did you mean `path`?"],
-            ),
-            (
-                "health_check: { port: 80, protocol: http }",
-                &[
-                    "3:37: found `port`: a function is invoked; it has no port to be checked on",
-                    "3:47: found `protocol`: a function is invoked; it has no protocol to be checked with",
-                ],
-            ),
-            (
-                "health_check: { path: health, enabled: on, matcher: 2xx }",
-                &[
-                    "3:43: health check path \"health\" must be 1 to 1024 visible ASCII characters and begin with \"/\"",
-                    "3:60: found the text `on`; expected `true` or `false`",
-                    "3:73: matcher \"2xx\" must be statuses from 200 to 499, such as \"200\", \"200,302\" or \"200-299\"",
-                ],
-            ),
-            (
-                "health_check: { healthy_threshold: 1, unhealthy_threshold: 11 }",
-                &[
-                    "3:56: healthy threshold 1 must be 2 to 10",
-                    "3:80: unhealthy threshold 11 must be 2 to 10",
-                ],
-            ),
-            (
-                "health_check: { healthy_threshold: \"3\" }",
-                &["3:56: found the text `3`; expected a number of checks from 2 to 10"],
-            ),
-            (
-                "health_check: { interval: 4s, timeout: 121s }",
-                &[
-                    "3:47: health check interval 4s must be 5 to 300 whole seconds",
-                    "3:60: health check timeout 121s must be 2 to 120 whole seconds",
-                ],
-            ),
-            (
-                "health_check: { interval: 10, timeout: 1s }",
-                &[
-                    "3:47: found the number `10`; expected a duration such as `10s`, `1m30s`, `500ms` or `1h`",
-                    "3:60: health check timeout 1s must be 2 to 120 whole seconds",
-                ],
-            ),
-            (
-                "health_check: { interval: 10s }",
-                &[
-                    "3:47: health check timeout 30s must be smaller than or equal to the interval 10s; it is the default, write a `timeout` too",
-                ],
-            ),
-            (
-                "health_check: { interval: 10s, timeout: 11s }",
-                &["3:61: health check timeout 11s must be smaller than or equal to the interval 10s"],
-            ),
-            (
-                "health_check: { timeout: 36s }",
-                &["3:46: health check timeout 36s must be smaller than or equal to the interval 35s"],
-            ),
-        ];
-        for (written, expected) in cases {
-            let text = manifest(&format!("{{ function: f, {written} }}"));
-            let mistakes = folder().load(&text).unwrap_err();
-            let said: Vec<_> = mistakes
-                .all
-                .iter()
-                .map(|it| format!("{}:{}: {}", it.place.line(), it.place.column(), it.message))
-                .collect();
-            assert_eq!(said, *expected, "{written}");
-        }
-    }
-
-    #[test]
-    fn a_changed_health_check_is_one_command() {
-        let folder = folder();
-        let load = |group: &str| {
-            folder
-                .load(&manifest(group))
-                .unwrap_or_else(|mistakes| panic!("{mistakes}"))
-        };
-        let before = load("{ function: f }").desired;
-        let state = apply(&State::default(), &before.batch(&State::default()).commands);
-        let after = load("{ function: f, health_check: { path: /up } }").desired;
-        let commands = after.batch(&state).commands;
-        assert!(
-            matches!(&commands[..], [Command::SetHealthCheck { .. }]),
-            "{commands:?}"
-        );
-        let state = apply(&state, &commands);
-        assert_eq!(after.batch(&state).commands, []);
-        let commands = before.batch(&state).commands;
-        assert!(
-            matches!(&commands[..], [Command::SetHealthCheck { .. }]),
-            "{commands:?}"
-        );
-    }
-}
+mod tests;

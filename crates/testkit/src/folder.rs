@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub struct Folder {
     path: PathBuf,
     binary: PathBuf,
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 impl Folder {
@@ -27,7 +28,11 @@ impl Folder {
         let path = std::env::temp_dir().join(format!("albacore-test-{}-{number}", std::process::id()));
         fs::create_dir(&path).unwrap();
         let binary = PathBuf::from(binary);
-        Self { path, binary }
+        Self {
+            path,
+            binary,
+            variables: Vec::new(),
+        }
     }
 
     /// The path of a file in it.
@@ -69,7 +74,8 @@ impl Folder {
         run(Command::new("mkfifo").arg(self.path(name))).expect_success();
     }
 
-    /// A command of albacore in this folder, with none of the variables of this process but `PATH`.
+    /// A command of albacore in this folder, with none of the variables of this process but `PATH`, and those of
+    /// [`Folder::with_variable`].
     pub fn albacore(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command
@@ -78,7 +84,15 @@ impl Folder {
             .stdin(Stdio::null())
             .env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.variables.iter().copied());
         command
+    }
+
+    /// The folder with a variable that all its commands have.
+    #[must_use]
+    pub fn with_variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
+        self
     }
 
     /// Runs a command of albacore to its end.

@@ -9,15 +9,22 @@
 mod certificates;
 mod folder;
 mod http;
+mod http2;
+mod origin;
 mod process;
 mod program;
+mod rest;
+mod secure;
 mod server;
 mod wait;
 
 pub use certificates::{Authority, Pem, Validity, self_signed};
 pub use folder::Folder;
 pub use http::{Connection, Response, get, receive, send};
-pub use process::{Process, anonymous_kilobytes, children, open_files, processes_with, zombies};
+pub use http2::{Frame, Http2, header_block, preface};
+pub use origin::{Line, Origin, Request};
+pub use process::{Process, anonymous_kilobytes, children, open_files, open_files_of, processes_with, zombies};
 pub use program::{Finished, repository, run, venv_python};
+pub use secure::{SecureStream, secure, trusting, trusting_only};
 pub use server::Server;
 pub use wait::{BOUND, until};

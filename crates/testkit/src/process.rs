@@ -5,6 +5,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 /// A process that may end, and is not mistaken for another one then.
 #[derive(Debug)]
@@ -44,16 +45,32 @@ impl Process {
     }
 }
 
-/// How many files a process has open.
+/// How many files a process has open, but for those that albacore opens when there is something to write: that of its
+/// metrics with the first minute and another one with each hour, and those of delivered logs with their first line.
 ///
 /// # Panics
 ///
 /// When it has ended, or belongs to somebody else.
 #[track_caller]
 pub fn open_files(pid: Pid) -> usize {
-    fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero()))
-        .unwrap()
+    let open = open_files_of(pid);
+    open.iter()
+        .filter(|file| file.extension().is_none_or(|it| it != "datapoints" && it != "open"))
         .count()
+}
+
+/// What a process has open: paths of files, and words for what has none.
+///
+/// # Panics
+///
+/// When it has ended, or belongs to somebody else.
+#[track_caller]
+pub fn open_files_of(pid: Pid) -> Vec<PathBuf> {
+    let links = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).unwrap();
+    // One may be closed meanwhile.
+    links
+        .filter_map(|link| fs::read_link(link.unwrap().path()).ok())
+        .collect()
 }
 
 /// The children of a process, those that have ended and were not collected included.
@@ -119,6 +136,7 @@ fn relatives(parent: Pid, is_wanted: impl Fn(&str) -> bool) -> Vec<Pid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::until;
     use std::process::Command;
 
     #[test]
@@ -129,10 +147,13 @@ mod tests {
         command.env("CHILD_OF", &mark).stdin(std::process::Stdio::piped());
         let mut child = command.spawn().unwrap();
         let pid = Pid::from_child(&child);
-        assert_eq!(processes_with("CHILD_OF", &mark), [pid]);
+        // The kernel tells of a program a moment before it tells of its variables.
+        until("its variables are known", || {
+            (processes_with("CHILD_OF", &mark) == [pid]).then_some(())
+        });
         assert!(anonymous_kilobytes(pid) > 0);
         assert!(children(own).contains(&pid) && !zombies(own).contains(&pid));
-        assert!(open_files(pid) >= 3);
+        assert!(open_files(pid) >= 3 && open_files_of(pid).len() >= 3);
         let process = Process::of(pid);
         process.kill();
         process.ended();

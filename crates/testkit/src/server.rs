@@ -8,14 +8,16 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
 /// A server that is killed with this value, if it has not ended before.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    notices: Receiver<String>,
-    log: Receiver<String>,
+    /// Locked, so that threads of a test may share the server.
+    notices: Mutex<Receiver<String>>,
+    log: Mutex<Receiver<String>>,
     endpoint: Option<SocketAddr>,
     listeners: Vec<String>,
 }
@@ -33,8 +35,8 @@ impl Server {
         let log = lines_of(child.stdout.take().unwrap());
         let mut server = Self {
             child,
-            notices,
-            log,
+            notices: Mutex::new(notices),
+            log: Mutex::new(log),
             endpoint: None,
             listeners: Vec::new(),
         };
@@ -63,11 +65,26 @@ impl Server {
         self.told(message, |line| line["message"] == message)
     }
 
+    /// Every line up to the next log line with this message, which is the last of them.
+    ///
+    /// # Panics
+    ///
+    /// When none comes within [`BOUND`], or what comes is not JSON.
     #[track_caller]
-    fn told(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+    pub fn logged_up_to(&mut self, message: &str) -> Vec<Value> {
+        let mut lines = Vec::new();
+        self.told(message, |line| {
+            lines.push(line.clone());
+            line["message"] == message
+        });
+        lines
+    }
+
+    #[track_caller]
+    fn told(&mut self, what: &str, mut is_it: impl FnMut(&Value) -> bool) -> Value {
         let mut passed = Vec::new();
         loop {
-            let Ok(line) = self.notices.recv_timeout(BOUND) else {
+            let Ok(line) = self.notices.get_mut().unwrap().recv_timeout(BOUND) else {
                 panic!("{what:?} was never told, only {passed:#?}");
             };
             let told: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
@@ -89,7 +106,12 @@ impl Server {
     #[track_caller]
     pub fn log_line(&mut self, text: &str) -> Value {
         loop {
-            let line = self.log.recv_timeout(BOUND).expect("a line of the function");
+            let line = self
+                .log
+                .get_mut()
+                .unwrap()
+                .recv_timeout(BOUND)
+                .expect("a line of the function");
             if line.contains(text) {
                 return serde_json::from_str(&line).unwrap();
             }

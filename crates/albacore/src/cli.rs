@@ -1,10 +1,16 @@
 //! The command line. Every setting of the process is a flag with an `ALBACORE_` variable; resources are configured by the
 //! manifest.
 
+mod choices;
+mod keys;
 mod values;
 
+use crate::confinement::CpuShare;
+use crate::open_files::Wanted;
+pub(crate) use choices::{SandboxChoice, StreamRateChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use model::{AccountId, Region, Scope};
+pub(crate) use keys::Keys;
+use model::{AccountId, Owner, Region, Scope};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -93,6 +99,7 @@ Examples:
   albacore up --publish 80:8080 --publish 443:8443      without the right to privileged ports
   albacore up --publish 8080:0 --endpoint 127.0.0.1:0   any free ports; `albacore status` tells them
   albacore up --ephemeral                               leave no files behind
+  albacore up --takeover                                another version or other flags, without an interruption
 
 Stop it with Ctrl-C: requests may finish, and a second Ctrl-C does not wait for them. SIGHUP reads the manifest again.";
 
@@ -140,35 +147,149 @@ pub(crate) struct Up {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) resources: Resources,
+    /// Let the AWS API change and delete what the manifest owns. A change of the manifest, and a start, make it as the manifest
+    /// says again
+    #[arg(long, env = "ALBACORE_MANIFEST_UNLOCKED", help_heading = "Resources")]
+    pub(crate) manifest_unlocked: bool,
     #[command(flatten)]
     pub(crate) sockets: Sockets,
     #[command(flatten)]
+    pub(crate) keys: Keys,
+    #[command(flatten)]
     pub(crate) files: Files,
-    /// Traffic threads; the default is one for each processor
-    #[arg(long, value_name = "N", value_parser = values::cores, env = "ALBACORE_CORES", help_heading = "Limits")]
-    pub(crate) cores: Option<usize>,
-    /// Client connections at once; further ones wait in the kernel
-    #[arg(long, value_name = "N", value_parser = values::connections, default_value = "100000")]
-    #[arg(env = "ALBACORE_CONNECTIONS_MAX", help_heading = "Limits")]
-    pub(crate) connections_max: usize,
+    #[command(flatten)]
+    pub(crate) places: Places,
+    /// Memory for request bodies that wait for functions, an equal part for each traffic thread; beyond it they are answered
+    /// 503 until there is room again
+    #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "256MB", env = "ALBACORE_BODY_MEMORY")]
+    #[arg(help_heading = "Limits")]
+    pub(crate) body_memory: usize,
+    /// Memory for HTTP/2 streams that clients and targets do not read, an equal part for each traffic thread; beyond it
+    /// further streams are answered 503, and clients that go on not reading lose theirs
+    #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "1GB", env = "ALBACORE_STREAM_MEMORY")]
+    #[arg(help_heading = "Limits")]
+    pub(crate) stream_memory: usize,
+    /// Connections to targets that wait for another request, an equal part for each traffic thread; further ones are closed
+    /// after their request. Where the limit of open files admits fewer, it is fewer
+    #[arg(long, value_name = "N", value_parser = values::connections, default_value = "10000")]
+    #[arg(env = "ALBACORE_IDLE_TARGET_CONNECTIONS_MAX", help_heading = "Limits")]
+    pub(crate) idle_target_connections_max: usize,
     /// How long requests may finish after a stop was asked for
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "30s", env = "ALBACORE_DRAIN")]
     #[arg(help_heading = "Limits")]
     pub(crate) drain: Duration,
-    /// How execution environments are confined; `auto` is the strongest that is built and that this host allows
+    /// Take the place of the albacore that runs with this data folder, without a connection being refused or reset; when none
+    /// runs, start as ever
     #[arg(
         long,
-        value_enum,
-        value_name = "TIER",
-        default_value = "auto",
-        env = "ALBACORE_SANDBOX"
+        env = "ALBACORE_TAKEOVER",
+        conflicts_with = "ephemeral",
+        help_heading = "Sockets"
     )]
-    #[arg(help_heading = "Functions")]
+    pub(crate) takeover: bool,
+    /// How execution environments are confined; `auto` is the strongest that works on this machine
+    #[arg(long, value_enum, value_name = "TIER", help_heading = "Functions")]
+    #[arg(default_value = "auto", env = "ALBACORE_SANDBOX")]
     pub(crate) sandbox: SandboxChoice,
-    /// Refuse functions whose runtime names another version of Python or Node.js than this machine has; otherwise the
-    /// nearest version serves, with a warning
+    /// How much of the processors a function may have, in the tier `namespace`: a share that follows its memory (1,769 MB are
+    /// one processor), as on Lambda, or whatever is free. The init is never held back
+    #[arg(long, value_enum, value_name = "SHARE", help_heading = "Functions")]
+    #[arg(default_value = "memory", env = "ALBACORE_CPU_SHARE")]
+    pub(crate) cpu_share: CpuShare,
+    /// How fast answers go on that functions stream: 6 MB at once and then 2 MB each second, as on Lambda, or as fast as they
+    /// are written and read
+    #[arg(long, value_enum, value_name = "RATE", help_heading = "Functions")]
+    #[arg(default_value = "lambda", env = "ALBACORE_STREAM_RATE")]
+    pub(crate) stream_rate: StreamRateChoice,
+    /// The folder with the public runtime clients of Java and .NET, in `java` and `dotnet` in it [default: `runtime-clients` in the
+    /// data folder; Java's is found in ~/.m2/repository, too]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "ALBACORE_RUNTIME_CLIENTS",
+        help_heading = "Functions"
+    )]
+    pub(crate) runtime_clients: Option<PathBuf>,
+    /// Refuse functions whose runtime names another version of a language than this machine has; otherwise the nearest
+    /// version serves, with a warning
     #[arg(long, env = "ALBACORE_STRICT_RUNTIMES", help_heading = "Functions")]
     pub(crate) strict_runtimes: bool,
+}
+
+impl Up {
+    /// Whose resources the AWS API leaves alone.
+    pub(crate) fn protects(&self) -> Option<Owner> {
+        (!self.manifest_unlocked).then_some(Owner::Manifest)
+    }
+
+    /// What the AWS API is told.
+    pub(crate) fn api_settings(&self, session_key: [u8; 32]) -> control::ApiSettings {
+        control::ApiSettings {
+            closed_listeners: control::ClosedListeners::default(),
+            dns_suffix: self.resources.dns_suffix.clone(),
+            availability_zone: self.resources.zone(),
+            manifest: std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone()),
+            credentials: self.keys.credentials(),
+            objects: control::Objects::new(
+                self.files
+                    .s3_root
+                    .as_ref()
+                    .map(|root| std::path::absolute(root).unwrap_or_else(|_| root.clone())),
+            ),
+            session_key: model::Secret::new(session_key),
+        }
+    }
+
+    /// What takes descriptors by the thousand.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            idle_target_connections: self.idle_target_connections_max,
+            ..self.places.wanted()
+        }
+    }
+}
+
+/// Client connections where nobody says how many.
+const CONNECTIONS_MAX: usize = 100_000;
+/// So many client connections people expect of any machine.
+const CONNECTIONS_EXPECTED: usize = 1_000;
+
+/// How many clients are served at once, and by how many threads.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Places {
+    /// Traffic threads; the default is one for each processor
+    #[arg(long, value_name = "N", value_parser = values::cores, env = "ALBACORE_CORES", help_heading = "Limits")]
+    cores: Option<usize>,
+    /// Client connections at once, over all traffic threads; further ones wait in the kernel, and after a second without a
+    /// free place they are refused: 503, or closed where TLS is spoken. Not more than the limit of open files admits: a
+    /// little less than half of it, because requests need connections to targets too; the default is 100000
+    #[arg(long, value_name = "N", value_parser = values::connections)]
+    #[arg(env = "ALBACORE_CONNECTIONS_MAX", help_heading = "Limits")]
+    connections_max: Option<usize>,
+}
+
+impl Places {
+    /// The number of traffic threads.
+    pub(crate) fn cores(&self) -> usize {
+        self.cores
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// What clients take, without idle connections to targets.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            cores: self.cores(),
+            client_connections: self.connections_max.unwrap_or(CONNECTIONS_MAX),
+            idle_target_connections: 0,
+            environments: functions::ENVIRONMENTS_MAX,
+        }
+    }
+
+    /// Whether to say, at a start, that only `admitted` clients are served: where more were asked for, and where there
+    /// are fewer than most people take for granted. `doctor` always says it.
+    pub(crate) fn are_missed(&self, admitted: usize) -> bool {
+        self.connections_max.is_some() || admitted < CONNECTIONS_EXPECTED
+    }
 }
 
 /// What all resources of a manifest share.
@@ -183,6 +304,9 @@ pub(crate) struct Resources {
     #[arg(long, value_name = "NAME", value_parser = values::region, default_value = "us-east-1")]
     #[arg(env = "ALBACORE_REGION")]
     pub(crate) region: Region,
+    /// The zone that this machine stands for in metrics and among targets; the default is the region's `a`
+    #[arg(long, value_name = "NAME", value_parser = values::zone, env = "ALBACORE_AVAILABILITY_ZONE")]
+    pub(crate) availability_zone: Option<String>,
     /// What the DNS names of load balancers end in
     #[arg(long, value_name = "NAME", value_parser = values::dns_suffix, default_value = "elb.localhost")]
     #[arg(env = "ALBACORE_DNS_SUFFIX")]
@@ -190,6 +314,13 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
+    /// The zone of this process.
+    pub(crate) fn zone(&self) -> String {
+        self.availability_zone
+            .clone()
+            .unwrap_or_else(|| format!("{}a", self.region))
+    }
+
     pub(crate) fn settings(&self) -> manifest::Settings {
         manifest::Settings {
             scope: Scope {
@@ -197,7 +328,9 @@ impl Resources {
                 account: self.account.clone(),
             },
             dns_suffix: self.dns_suffix.clone(),
+            availability_zone: self.zone(),
             own_files: manifest::OwnFiles::default(),
+            has_way_to: proxy::has_way_to,
         }
     }
 }
@@ -213,6 +346,10 @@ pub(crate) struct Sockets {
         env = "ALBACORE_ENDPOINT"
     )]
     pub(crate) endpoint: SocketAddr,
+    /// A socket for function URLs alone, beside the endpoint, which answers for them too; their URLs name its port then. Where
+    /// it is not on loopback, --access-key is needed. Port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", env = "ALBACORE_FUNCTION_URL_LISTEN")]
+    pub(crate) function_url_listen: Option<SocketAddr>,
     /// The address that listeners are opened on
     #[arg(long, value_name = "IP", default_value = "127.0.0.1", env = "ALBACORE_BIND")]
     pub(crate) bind: IpAddr,
@@ -229,7 +366,7 @@ pub(crate) struct Sockets {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct Files {
-    /// Where albacore keeps its files: the local certificate authority, keys, the access log, what functions write
+    /// Where albacore keeps its files: the local certificate authority, keys, logs, metrics, what functions write
     #[arg(long, value_name = "FOLDER", default_value = ".albacore", env = "ALBACORE_DATA_DIR")]
     pub(crate) data_dir: PathBuf,
     /// Keep files in a temporary folder, and remove it at the end
@@ -238,15 +375,40 @@ pub(crate) struct Files {
     /// The access log, or `off`; the default is access.log in the data folder
     #[arg(long, value_name = "FILE|off", env = "ALBACORE_ACCESS_LOG")]
     pub(crate) access_log: Option<PathBuf>,
+    /// Where load balancers find the buckets of `access_logs.s3.bucket` and the like: each is a folder in this one, made when
+    /// it is missing. The default is s3 in the data folder
+    #[arg(long, value_name = "FOLDER", env = "ALBACORE_LOG_BUCKETS")]
+    pub(crate) log_buckets: Option<PathBuf>,
+    /// Where the AWS API finds objects of S3, which certificate bundles, revocation lists and code are taken from: each folder in
+    /// this one is a bucket, and a path below it is a key. Without it there are no buckets
+    #[arg(long, value_name = "FOLDER", env = "ALBACORE_S3_ROOT")]
+    pub(crate) s3_root: Option<PathBuf>,
+    /// What lines of the access, connection and health-check logs look like, in the file and in buckets
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        env = "ALBACORE_LOG_FORMAT"
+    )]
+    pub(crate) log_format: LogFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SandboxChoice {
-    Auto,
-    /// For development: isolates nothing from a function that means harm
-    Process,
-    /// Not built yet
-    Namespace,
+pub(crate) enum LogFormat {
+    /// As AWS writes them
+    Text,
+    /// Objects with AWS's names for the fields
+    Json,
+}
+
+impl From<LogFormat> for proxy::LogFormat {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -307,6 +469,12 @@ pub(crate) struct Invoke {
     /// Read the payload from this file; - is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) payload_file: Option<PathBuf>,
+    /// Do not wait: the event is kept, run in the background and tried again if it fails
+    #[arg(long, conflicts_with_all = ["dry_run", "tail", "client_context"])]
+    pub(crate) event: bool,
+    /// Only find out whether it could be run
+    #[arg(long, conflicts_with_all = ["tail", "client_context"])]
+    pub(crate) dry_run: bool,
     /// Print the end of the invocation's log, at most 4 KB, to standard error
     #[arg(long)]
     pub(crate) tail: bool,
@@ -319,10 +487,10 @@ pub(crate) struct Invoke {
 
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
-    /// Only this function
+    /// Only these functions
     #[arg(value_name = "FUNCTION")]
-    pub(crate) function: Option<String>,
-    /// Go on with what comes, until Ctrl-C or until the server stops
+    pub(crate) functions: Vec<String>,
+    /// Go on with what comes, until Ctrl-C. When the server stops, wait for the next one
     #[arg(short = 'f', long)]
     pub(crate) follow: bool,
     /// Only what is not older than this, for example 90s, 10m or 24h
@@ -331,6 +499,12 @@ pub(crate) struct Logs {
     /// At most this many events before the live ones; the default is 100, or with --since all, up to 10000
     #[arg(long, value_name = "N", value_parser = values::events)]
     pub(crate) limit: Option<usize>,
+    /// Only the invocation with this request id
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+    /// Only from this level on (trace, debug, info, warn, error or fatal), where the log is JSON; other lines stay
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Option<String>,
     /// Begin each line with its time
     #[arg(long)]
     pub(crate) timestamps: bool,
@@ -362,6 +536,8 @@ pub(crate) struct Doctor {
         env = "ALBACORE_PUBLISH"
     )]
     pub(crate) publish: Vec<Publish>,
+    #[command(flatten)]
+    pub(crate) places: Places,
 }
 
 #[cfg(test)]
@@ -389,7 +565,8 @@ mod tests {
     #[test]
     fn a_full_line_is_understood() {
         let line = "albacore up x.yaml --endpoint [::1]:0 --publish 80:8080 --publish 443:0 --cores 2 --drain 5s \
-                    --sandbox process --strict-runtimes --access-log off --json --log debug";
+                    --sandbox process --strict-runtimes --access-log off --log-format json --availability-zone eu-west-1b \
+                    --log-buckets b --s3-root objects --json --log debug";
         let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
         assert!(cli.json);
         let Command::Up(up) = cli.command else {
@@ -400,7 +577,7 @@ mod tests {
             ["80:8080".parse().unwrap(), "443:0".parse().unwrap()]
         );
         assert_eq!(
-            (up.cores, up.drain, up.strict_runtimes),
+            (up.places.cores, up.drain, up.strict_runtimes),
             (Some(2), Duration::from_secs(5), true)
         );
         for bad in [
@@ -408,6 +585,8 @@ mod tests {
             "albacore up --cores 0",
             "albacore up --publish 80",
             "albacore up --region EU",
+            "albacore up --availability-zone all",
+            "albacore up --log-format xml",
             "albacore invoke",
             "albacore invoke f --payload 1 --payload-file x",
             "albacore logs --since soon",

@@ -1,35 +1,49 @@
 //! The data folder of one running server, and how others find that server.
 //!
 //! ```text
+//! takeover.sock where a server knocks that is to take the place of this one
 //! lock          held while the server runs, with its process id in it
 //! endpoint      the address of the endpoint and the name of this run, while it runs
+//! state/        what was asked for, by the manifest and by the AWS API: `store` keeps it
 //! cookie.key    32 random bytes that encrypt stickiness cookies
+//! session.key   32 random bytes that seal the tokens of temporary credentials
 //! ca/           the local certificate authority, when one was needed
 //! access.log    unless it was told to stand elsewhere
 //! environments/ temporary folders of execution environments
 //! logs/         log groups: what functions write
+//! spool/        lines on their way to the buckets of load balancers
+//! s3/           those buckets, unless they were told to stand elsewhere
+//! metrics/      what was measured in each minute
 //! ```
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the names of ephemeral folders begin with; 16 hexadecimal digits follow.
 const EPHEMERAL: &str = "albacore-ephemeral-";
 
 /// What is made in the folder while the server starts or runs, but for what functions in zip files need.
-const MADE: [&str; 8] = [
+const MADE: [&str; 14] = [
+    "takeover.sock",
     "lock",
     "endpoint",
+    "state",
     "cookie.key",
+    "session.key",
     "ca",
     "access.log",
     "environments",
     "logs",
+    "spool",
+    "s3",
+    "metrics",
     "runtimes",
 ];
 
@@ -38,14 +52,45 @@ const MADE: [&str; 8] = [
 pub(crate) struct DataDir {
     path: PathBuf,
     ephemeral: bool,
-    /// Held, never read: the lock ends with it.
-    _lock: File,
+    /// Held: the lock ends with it. Empty until a predecessor has handed it over.
+    lock: OnceLock<File>,
+    /// Another server has the folder now.
+    handed_over: AtomicBool,
 }
 
 impl DataDir {
     /// Makes the folder if it is missing, and takes its lock.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         Self::take(path, false)
+    }
+
+    /// The folder of a server that runs, whose place is to be taken: its lock comes with [`DataDir::take_over`].
+    pub(crate) fn beside(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let path = fs::canonicalize(path).with_context(|| format!("cannot use the data folder {shown}"))?;
+        Ok(Self {
+            path,
+            ephemeral: false,
+            lock: OnceLock::new(),
+            handed_over: AtomicBool::new(false),
+        })
+    }
+
+    /// Holds the predecessor's lock from now on.
+    pub(crate) fn take_over(&self, mut lock: File) -> Result<()> {
+        sign(&mut lock).context("cannot write the lock of the data folder")?;
+        let _ = self.lock.set(lock); // a folder is taken over once
+        Ok(())
+    }
+
+    /// The lock, for a successor.
+    pub(crate) fn lock(&self) -> Result<&File> {
+        self.lock.get().context("the data folder has no lock")
+    }
+
+    /// A successor has the folder: nothing in it is removed at the end.
+    pub(crate) fn hand_over(&self) {
+        self.handed_over.store(true, Ordering::Relaxed);
     }
 
     /// A new folder under the system's temporary one, removed by [`DataDir::close`]. Those of runs that were killed are
@@ -79,13 +124,19 @@ impl DataDir {
         Ok(Self {
             path,
             ephemeral,
-            _lock: lock,
+            lock: OnceLock::from(lock),
+            handed_over: AtomicBool::new(false),
         })
     }
 
     /// The folder, absolute.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Does nothing in it outlive the run?
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        self.ephemeral
     }
 
     /// The folder, and what is made in it: the folder may be the code of a function, too.
@@ -96,14 +147,20 @@ impl DataDir {
 
     /// The key of stickiness cookies: the same after a restart.
     pub(crate) fn cookie_key(&self) -> Result<[u8; 32]> {
-        let path = self.path.join("cookie.key");
+        self.key("cookie.key", "stickiness cookies begin anew")
+    }
+
+    /// The key of session tokens: the same after a restart.
+    pub(crate) fn session_key(&self) -> Result<[u8; 32]> {
+        self.key("session.key", "temporary credentials end")
+    }
+
+    fn key(&self, name: &str, otherwise: &str) -> Result<[u8; 32]> {
+        let path = self.path.join(name);
         match fs::read(&path) {
-            Ok(bytes) => <[u8; 32]>::try_from(bytes).ok().with_context(|| {
-                format!(
-                    "{} does not hold 32 bytes; delete it, and stickiness cookies begin anew",
-                    path.display()
-                )
-            }),
+            Ok(bytes) => <[u8; 32]>::try_from(bytes)
+                .ok()
+                .with_context(|| format!("{} does not hold 32 bytes; delete it, and {otherwise}", path.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key: [u8; 32] = random()?;
                 write_atomically(&path, &key).with_context(|| format!("cannot write {}", path.display()))?;
@@ -122,6 +179,9 @@ impl DataDir {
 
     /// Takes the announcement back, and what environments could not remove; an ephemeral folder goes as a whole.
     pub(crate) fn close(self) -> Result<()> {
+        if self.handed_over.into_inner() {
+            return Ok(());
+        }
         remove_if_there(&self.path.join("endpoint"), fs::remove_file)?;
         if let Err(error) = remove_if_there(&self.path.join("environments"), fs::remove_dir_all) {
             // A function that does not end may still write there; the next start removes it.
@@ -228,9 +288,15 @@ fn lock(path: &Path) -> Result<File> {
         }
         Err(TryLockError::Error(error)) => return Err(error.into()),
     }
-    file.set_len(0)?;
-    file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
+    sign(&mut file)?;
     Ok(file)
+}
+
+/// Says in the lock who holds it.
+fn sign(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(format!("{}\n", std::process::id()).as_bytes())
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {
@@ -276,14 +342,19 @@ mod tests {
     fn files_are_private_and_the_key_stays() {
         let path = temporary_path().unwrap();
         let first = DataDir::open(&path).unwrap();
-        let key = first.cookie_key().unwrap();
+        let (key, sessions) = (first.cookie_key().unwrap(), first.session_key().unwrap());
+        assert_ne!(key, sessions);
+        assert_eq!(mode(&path.join("session.key")), 0o600);
         assert_eq!(
             (mode(&path), mode(&path.join("cookie.key")), mode(&path.join("lock"))),
             (0o700, 0o600, 0o600)
         );
         first.close().unwrap();
         let second = DataDir::open(&path).unwrap();
-        assert_eq!(second.cookie_key().unwrap(), key);
+        assert_eq!(
+            (second.cookie_key().unwrap(), second.session_key().unwrap()),
+            (key, sessions)
+        );
         fs::write(path.join("cookie.key"), "short").unwrap();
         assert!(second.cookie_key().unwrap_err().to_string().contains("delete it"));
         fs::remove_dir_all(&path).unwrap();

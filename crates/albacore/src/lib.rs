@@ -6,6 +6,7 @@
 //! server       `up`: what is started, in which order, and how it ends
 //! plan         from a manifest to a state that could be served
 //! data_dir     the files of one running server, and how others find it
+//! open_files   how many clients and connections to targets the limit of open files admits
 //! ```
 //!
 //! Behaviour is left to the rooms.
@@ -14,11 +15,14 @@
 mod cli;
 mod client;
 mod command;
+mod confinement;
 mod data_dir;
 mod issuer;
+mod open_files;
 mod output;
 mod plan;
 mod server;
+mod takeover;
 mod telemetry;
 
 use clap::Parser;

@@ -2,7 +2,7 @@
 
 use manifest::{Batch, Desired, Loaded, Mistake, Mistakes, Settings};
 use model::{Context, Revision, State, Timestamp, decide};
-use proxy::TableError;
+use proxy::{LogDeliveryError, TableError};
 use serde::Serialize;
 use std::error::Error;
 use std::fmt;
@@ -57,6 +57,7 @@ impl Plan {
         let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let context = Context {
             now: Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)),
+            protects: None,
         };
         let mut after = state.clone();
         let mut refused = Vec::new();
@@ -89,9 +90,12 @@ impl Plan {
     /// The manifest's place and words for what the proxy says about the planned state.
     pub(crate) fn problem(&self, error: &(dyn Error + 'static)) -> Problem {
         let desired = &self.loaded.desired;
-        let place = error
-            .downcast_ref()
-            .and_then(|error| place_of(error, desired, &self.state));
+        let place = match error.downcast_ref::<LogDeliveryError>() {
+            Some(error) => desired.place_of(error.load_balancer().as_str()),
+            None => error
+                .downcast_ref()
+                .and_then(|error| place_of(error, desired, &self.state)),
+        };
         Problem::at(place, desired.in_its_words(&chain(error)))
     }
 }

@@ -3,36 +3,44 @@
 //! ```text
 //! open files, spawner       before there are threads
 //! data folder, manifest     a mistake ends it here: nothing was opened
-//! store, functions, proxy   threads, which serve nothing yet
+//! store, functions, proxy   threads, which serve nothing yet; in a takeover the store comes with the listeners
 //! endpoint, listeners       from here on others see us
 //! runtimes                  with --strict-runtimes before others see us, otherwise now: interpreters take their time
 //! changes, signals          until a stop is asked for; then all of it backwards
 //! ```
 
 mod access_log;
+mod background;
+mod change;
 mod configuration;
 mod difference;
+mod events;
 mod facts;
 mod function_log;
 mod listeners;
+mod log_delivery;
 mod log_groups;
+mod measuring;
 mod metrics;
 mod signals;
 mod start;
 mod telling;
+mod upkeep;
 
-use crate::cli::{SandboxChoice, Up};
+use crate::cli::Up;
+use crate::confinement::Confinement;
 use crate::data_dir::DataDir;
+use crate::open_files;
 use crate::output::Notices;
+use crate::takeover::Predecessor;
 use crate::telemetry;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use manifest::Watcher;
-use sandbox::Spawner;
 use signals::{Signals, Wish};
 use start::{Running, Start};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tracing::{error, warn};
 
 /// How long the last lines may take to reach a disk or a pipe.
@@ -43,38 +51,43 @@ const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(500);
 const SPAWNER_TIMEOUT: Duration = Duration::from_secs(12);
 /// How often certificates that are nearly over are looked for.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(12 * 60 * 60);
-/// Threads for blocking work: a reload, and the end of the access log.
+/// How often the ports of closed listeners are tried.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// Threads for blocking work: a reload, metrics, and the end of the logs.
 const BLOCKING_THREADS_MAX: usize = 4;
 
 /// Runs the server until it is told to stop.
 pub(crate) fn up(args: Up, json: bool) -> Result<ExitCode> {
     let begun = Instant::now();
-    if args.sandbox == SandboxChoice::Namespace {
-        bail!(
-            "the namespace tier is not built yet, and --sandbox namespace does not start with less; \
-             use --sandbox process"
-        );
-    }
     raise_open_files();
-    let spawner = Spawner::start(sandbox::Options::default()).context("execution environments cannot be made")?;
+    let [open_files, _] = open_files::limits();
+    let (spawner, confinement) = Confinement::start(args.sandbox, args.cpu_share)?;
     telemetry::write_behind(json).context("the thread for log lines cannot be started")?;
-    let data_dir = if args.files.ephemeral {
-        DataDir::ephemeral()?
-    } else {
-        DataDir::open(&args.files.data_dir)?
+    let predecessor = match args.takeover {
+        true => Predecessor::find(&args.files.data_dir)?,
+        false => None,
+    };
+    let data_dir = match &predecessor {
+        _ if args.files.ephemeral => DataDir::ephemeral()?,
+        Some(_) => DataDir::beside(&args.files.data_dir)?,
+        None => DataDir::open(&args.files.data_dir)?,
     };
     // One thread is enough for everything that is not traffic, and keeps the idle process small.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .on_thread_start(background::give_way)
         .build()
         .context("the runtime cannot be started")?;
     let start = Start {
         args,
         notices: Notices { json },
         begun,
+        open_files,
         spawner,
+        confinement,
         data_dir: &data_dir,
+        predecessor,
     };
     let ended = runtime.block_on(run(start));
     // What blocks for good, such as a hanging disk, must not keep the process.
@@ -85,21 +98,38 @@ pub(crate) fn up(args: Up, json: bool) -> Result<ExitCode> {
 
 async fn run(start: Start<'_>) -> Result<ExitCode> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
+    let data_dir = start.data_dir;
     let Some(mut running) = start.run().await? else {
         return Ok(ExitCode::FAILURE);
     };
     // From here to the end nothing fails: where changes cannot be watched, SIGHUP is left.
-    follow(&mut running, &mut signals).await;
-    Ok(stop(running, &mut signals).await)
+    let why = follow(&mut running, &mut signals, data_dir).await;
+    Ok(stop(running, &mut signals, why).await)
+}
+
+/// Why a server stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Asked,
+    /// Another process serves in its place.
+    HandedOver,
 }
 
 /// Follows changes until a stop is asked for.
-async fn follow(running: &mut Running, signals: &mut Signals) {
+async fn follow(running: &mut Running, signals: &mut Signals, data_dir: &DataDir) -> Why {
     let mut watcher = Watcher::new(running.configuration.own_files())
         .inspect_err(|error| warn!(%error, "changes of the manifest are not noticed"))
         .ok();
     watch(&mut watcher, &running.watched);
     let mut spawner_gone = false;
+    // What came due while nobody was there is not put off.
+    tokio::select! {
+        () = running.upkeep.run(SystemTime::now()) => {}
+        () = signals.stop() => return Why::Asked,
+    }
+    let mut retries = tokio::time::interval_at(tokio::time::Instant::now() + RETRY_INTERVAL, RETRY_INTERVAL);
+    retries.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let closed = running.proxy.closed_listeners();
     let mut renewals = tokio::time::interval_at(tokio::time::Instant::now() + RENEWAL_INTERVAL, RENEWAL_INTERVAL);
     loop {
         let asked_for = tokio::select! {
@@ -110,8 +140,30 @@ async fn follow(running: &mut Running, signals: &mut Signals) {
                 spawner_gone = true;
                 continue;
             }
+            asked = running.door.asked() => {
+                // A stop that is asked for meanwhile comes first: the successor finds the door closed.
+                let given = tokio::select! {
+                    given = asked.give(
+                        &running.proxy,
+                        (&running.writer, &running.invocations.events),
+                        data_dir,
+                        (&running.endpoint_socket, running.url_socket.as_ref()),
+                    ) => given,
+                    () = signals.stop() => return Why::Asked,
+                };
+                match given {
+                    Ok(()) => {
+                        data_dir.hand_over();
+                        return Why::HandedOver;
+                    }
+                    Err(error) => warn!("a handover failed, and this server serves on: {error:#}"),
+                }
+                // What the other one stored before it failed is made what the manifest says.
+                running.configuration.follow_again();
+                false
+            }
             wish = signals.next() => match wish {
-                Wish::Stop => return,
+                Wish::Stop => return Why::Asked,
                 Wish::Reload => true,
             },
             news = running.configuration.runtime_news() => {
@@ -119,11 +171,22 @@ async fn follow(running: &mut Running, signals: &mut Signals) {
                 continue;
             }
             () = changed(&mut watcher) => false,
-            _ = renewals.tick() => false,
+            _ = retries.tick(), if !closed.borrow().is_empty() => {
+                tokio::select! {
+                    () = running.open_more() => continue,
+                    () = signals.stop() => return Why::Asked,
+                }
+            }
+            _ = renewals.tick() => {
+                tokio::select! {
+                    () = running.upkeep.run(SystemTime::now()) => false,
+                    () = signals.stop() => return Why::Asked,
+                }
+            }
         };
         let outcome = tokio::select! {
-            outcome = running.configuration.reload() => outcome,
-            () = signals.stop() => return,
+            outcome = running.configuration.reload(asked_for) => outcome,
+            () = signals.stop() => return Why::Asked,
         };
         running.tell(outcome, asked_for);
         watch(&mut watcher, &running.watched);
@@ -131,11 +194,38 @@ async fn follow(running: &mut Running, signals: &mut Signals) {
 }
 
 /// The start order backwards.
-async fn stop(running: Running, signals: &mut Signals) -> ExitCode {
+async fn stop(running: Running, signals: &mut Signals, why: Why) -> ExitCode {
     running.progress.stop();
-    telling::stopping(running.notices, running.drain);
+    // Before anything ends: what runs asynchronously may finish while connections do, and so may what was called by the
+    // endpoint or by a URL.
+    running.invocations.hold_environments();
+    let answered = async {
+        let answered = running.endpoint.answered();
+        // The rest has had its time.
+        let _ = tokio::time::timeout(running.drain, answered).await;
+    };
+    let events_within = match why {
+        Why::Asked => running.drain,
+        // The successor has the queue, and runs again what is not recorded.
+        Why::HandedOver => Duration::ZERO,
+    };
+    let finished = running.invocations.finish(events_within, answered);
+    let drained = async {
+        match why {
+            Why::Asked => running.proxy.drain().await,
+            Why::HandedOver => running.proxy.drain_gently().await,
+        }
+    };
+    match why {
+        Why::Asked => telling::stopping(running.notices, running.drain),
+        Why::HandedOver => {
+            running.endpoint.leave();
+            telling::handed_over(running.notices, running.drain);
+            running.door.leave();
+        }
+    }
     tokio::select! {
-        () = running.proxy.drain() => {}
+        ((), ()) = async { tokio::join!(drained, finished) } => {}
         () = signals.stop() => {
             running.function_log.close(LAST_WORDS_TIMEOUT).await;
             telling::stopped(running.notices, "stopped at once");
@@ -145,6 +235,8 @@ async fn stop(running: Running, signals: &mut Signals) -> ExitCode {
     if let Some(log) = running.access_log {
         log.close(FLUSH_TIMEOUT).await;
     }
+    running.delivered_logs.close(FLUSH_TIMEOUT).await;
+    running.measuring.close(FLUSH_TIMEOUT).await;
     if tokio::time::timeout(SPAWNER_TIMEOUT, running.spawner.shutdown())
         .await
         .is_err()
@@ -153,6 +245,8 @@ async fn stop(running: Running, signals: &mut Signals) -> ExitCode {
     }
     running.function_log.close(FLUSH_TIMEOUT).await;
     running.endpoint.close().await;
+    running.invocations.events.end().await;
+    running.writer.close_log().await;
     telling::stopped(running.notices, "stopped");
     ExitCode::SUCCESS
 }

@@ -1,6 +1,7 @@
 //! Values of flags, parsed once.
 
-use model::{AccountId, Region};
+use model::elb::target_group::Zone;
+use model::{AccountId, Region, Secret};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
@@ -67,6 +68,23 @@ pub(super) fn connections(text: &str) -> Result<usize, String> {
     within(text, 10_000_000)
 }
 
+/// Bytes, as `256MB`: units of 1024, at least a megabyte.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let unit: usize = match text[digits..].to_ascii_uppercase().as_str() {
+        "MB" | "M" | "MIB" => 1 << 20,
+        "GB" | "G" | "GIB" => 1 << 30,
+        _ => 0,
+    };
+    let bytes = text[..digits]
+        .parse()
+        .ok()
+        .and_then(|number: usize| number.checked_mul(unit));
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "expected a size such as 256MB or 1GB".to_owned())
+}
+
 /// How many log events are shown; the own API has the same bound.
 pub(super) fn events(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number <= 10_000);
@@ -82,8 +100,34 @@ pub(super) fn account(text: &str) -> Result<AccountId, String> {
     AccountId::try_from(text).map_err(|error| error.to_string())
 }
 
+/// The id of a key: what can stand in a signature.
+pub(super) fn access_key(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    match (1..=128).contains(&text.len()) && text.bytes().all(allowed) {
+        true => Ok(text.to_owned()),
+        false => Err("expected 1 to 128 letters, digits and underscores".to_owned()),
+    }
+}
+
+/// The secret of a key.
+pub(super) fn secret_key(text: &str) -> Result<Secret<String>, String> {
+    match (8..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(Secret::new(text.to_owned())),
+        false => Err("expected 8 to 256 visible characters".to_owned()),
+    }
+}
+
 pub(super) fn region(text: &str) -> Result<Region, String> {
     Region::try_from(text).map_err(|error| error.to_string())
+}
+
+/// A zone by name: `all` is none.
+pub(super) fn zone(text: &str) -> Result<String, String> {
+    match Zone::try_from(text) {
+        Ok(Zone::Named(name)) => Ok(name.to_string()),
+        Ok(Zone::All | Zone::Own) => Err("expected the name of one zone, for example eu-west-1a".to_owned()),
+        Err(refusal) => Err(refusal.to_string()),
+    }
 }
 
 /// Labels of letters, digits and hyphens. At most 150 characters, so that the name before it finds room.
@@ -128,6 +172,15 @@ mod tests {
         );
         for bad in ["", "80", "80:", ":80", "0:80", "80:65536", "80:80:80", "a:b", "-1:80"] {
             assert!(bad.parse::<Publish>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("256MB"), Ok(256 << 20));
+        assert_eq!(size("1gb"), Ok(1 << 30));
+        for bad in ["", "1", "0MB", "MB", "1KB", "-1MB", "99999999999999999999GB", "1.5GB"] {
+            assert!(size(bad).is_err(), "{bad}");
         }
     }
 

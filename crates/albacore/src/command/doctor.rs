@@ -2,15 +2,16 @@
 
 mod runtimes;
 
-use crate::cli::{Doctor, Publish};
+use crate::cli::{Doctor, Publish, SandboxChoice};
 use crate::command::check::plan_alone;
+use crate::confinement::{Confinement, CpuShare};
+use crate::open_files;
 use crate::output;
 use crate::plan::{Plan, Problem, Problems};
 use anyhow::Result;
 use model::elb::listener::ListenerProtocol;
 use model::elb::security_policy::SecurityPolicy;
 use runtimes::Runtime;
-use sandbox::{HostFeatures, Tier};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write};
@@ -25,7 +26,10 @@ struct Findings {
     sandbox: Sandbox,
     runtimes: Vec<Runtime>,
     /// The soft and the hard limit; `None` is unlimited. `albacore up` raises the soft one to the hard one.
-    open_files: [Option<u64>; 2],
+    open_files: [Option<usize>; 2],
+    /// What the hard limit is too low for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_files_warning: Option<String>,
     tls_policies: Vec<Policy>,
     /// `None` when there is no manifest.
     manifest: Option<Manifest>,
@@ -34,12 +38,18 @@ struct Findings {
 #[derive(Debug, Serialize)]
 struct Sandbox {
     tier: String,
+    /// What is missing of it, and why it is not the strongest.
+    missing: Vec<String>,
     user_namespaces: bool,
     cgroup: Option<String>,
     landlock_version: Option<u32>,
     seccomp: bool,
     /// Functions have a `/tmp` of their own.
     temporary_mount: bool,
+    /// What functions reach that do not name a network.
+    network: &'static str,
+    /// What may keep packets of functions from leaving, though nothing is missing.
+    network_warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -80,14 +90,13 @@ pub(super) fn run(args: &Doctor, json: bool) -> Result<ExitCode> {
         Some(Ok(plan)) => policies_of(plan).collect(),
         _ => BTreeSet::new(),
     };
+    let open_files = open_files::limits();
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
-        sandbox: sandbox(),
+        sandbox: sandbox()?,
         runtimes: runtimes::find(),
-        open_files: {
-            let limits = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-            [limits.current, limits.maximum]
-        },
+        open_files,
+        open_files_warning: open_files::warning(open_files[1], args.places.wanted()),
         tls_policies: SecurityPolicy::all()
             .iter()
             .map(|policy| Policy {
@@ -107,16 +116,39 @@ pub(super) fn run(args: &Doctor, json: bool) -> Result<ExitCode> {
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn sandbox() -> Sandbox {
-    let features = HostFeatures::detect();
-    Sandbox {
-        tier: Tier::default().to_string(),
+/// Tries it, as `albacore up` does.
+fn sandbox() -> Result<Sandbox> {
+    let (spawner, confinement) = Confinement::start(SandboxChoice::Auto, CpuShare::Memory)?;
+    let features = spawner.host_features();
+    Ok(Sandbox {
+        tier: confinement.tier.to_string(),
+        missing: confinement.missing(),
         user_namespaces: features.user_namespaces,
         cgroup: features.cgroup.map(|version| version.to_string()),
         landlock_version: features.landlock_version,
         seccomp: features.seccomp,
         temporary_mount: features.temporary_mount,
-    }
+        network: confinement.network(),
+        network_warnings: match spawner.outbound_lack() {
+            None => network_warnings(),
+            Some(_) => Vec::new(),
+        },
+    })
+}
+
+/// Tries the rules of the packet filter, and looks for those of others.
+fn network_warnings() -> Vec<String> {
+    let refused = sandbox::check_rules().err().map(|said| {
+        format!("the kernel does not take albacore's rules, so functions will have no way out; nft says: {said}")
+    });
+    let barrier = sandbox::foreign_barrier().map(|chain| {
+        format!(
+            "the chain `{chain}` of another program drops what is forwarded: unless it lets interfaces named albacore* \
+             through, functions have no way out (Docker: iptables -I DOCKER-USER -i albacore+ -j ACCEPT, and the same \
+             with -o)"
+        )
+    });
+    refused.into_iter().chain(barrier).collect()
 }
 
 fn policies_of(plan: &Plan) -> impl Iterator<Item = &'static str> {
@@ -167,11 +199,10 @@ impl Findings {
         let mut text = String::new();
         say(&mut text, "albacore", self.version);
         let sandbox = &self.sandbox;
-        say(
-            &mut text,
-            "sandbox",
-            format_args!("tier {} (namespace is not built yet)", sandbox.tier),
-        );
+        say(&mut text, "sandbox", format_args!("tier {}", sandbox.tier));
+        for lack in &sandbox.missing {
+            say(&mut text, "", lack);
+        }
         say(
             &mut text,
             "",
@@ -184,19 +215,29 @@ impl Findings {
         );
         match sandbox.landlock_version {
             Some(version) => say(&mut text, "", format_args!("landlock: version {version}")),
-            None => say(&mut text, "", "landlock: no; functions may write wherever you may"),
+            None => say(&mut text, "", "landlock: no"),
         }
         say(
             &mut text,
             "",
             format_args!("system call filters: {}", yes(sandbox.seccomp)),
         );
-        let tmp = if sandbox.temporary_mount {
+        let tmp = if sandbox.tier == "namespace" {
+            "/tmp: each environment has its own, of a fixed size, in memory"
+        } else if sandbox.temporary_mount {
             "/tmp: each environment has its own, unless what runs lies in /tmp"
         } else {
             "/tmp: the host's; the variable TMPDIR names the folder that a function may write to"
         };
         say(&mut text, "", tmp);
+        say(
+            &mut text,
+            "",
+            format_args!("functions without `network` reach: {}", sandbox.network),
+        );
+        for warning in &sandbox.network_warnings {
+            say(&mut text, "", format_args!("warning: {warning}"));
+        }
         for (at, runtime) in self.runtimes.iter().enumerate() {
             let name = if at == 0 { "runtimes" } else { "" };
             say(
@@ -212,7 +253,8 @@ impl Findings {
         say(
             &mut text,
             "",
-            "python3.* and nodejs* run on the nearest version; provided.* bring their own program",
+            "a runtime runs on the nearest version; java* and dotnet* need their public clients (--runtime-clients); provided.* \
+             bring their own program",
         );
         let [soft, hard] = self
             .open_files
@@ -222,6 +264,9 @@ impl Findings {
             "open files",
             format_args!("{soft}, raised to {hard} by `albacore up`"),
         );
+        if let Some(warning) = &self.open_files_warning {
+            say(&mut text, "", format_args!("warning: {warning}"));
+        }
         self.policies(&mut text);
         match &self.manifest {
             None => say(&mut text, "manifest", "none here"),

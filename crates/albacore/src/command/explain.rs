@@ -146,8 +146,17 @@ struct Group {
     function: Option<String>,
     /// Shown as it is: byte for byte what the function gets.
     event: Option<Box<RawValue>>,
+    targets: Option<Vec<Target>>,
+    /// The head that a server gets.
+    request: Option<String>,
     status: Option<u16>,
     error_reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    target: String,
+    state: String,
 }
 
 impl Explained {
@@ -247,7 +256,18 @@ impl Group {
         text.push('\n');
         if let Some(status) = self.status {
             let reason = in_brackets(self.error_reason.as_deref());
-            writeln!(text, "the function is not invoked; the answer is {status}{reason}")?;
+            let what = match self.targets {
+                Some(_) => "no target gets the request",
+                None => "the function is not invoked",
+            };
+            writeln!(text, "{what}; the answer is {status}{reason}")?;
+        }
+        for Target { target, state } in self.targets.iter().flatten() {
+            writeln!(text, "  target {target} ({state})")?;
+        }
+        if let Some(request) = &self.request {
+            let lines = request.trim_end().replace("\r\n", "\n  ");
+            writeln!(text, "request:\n  {lines}")?;
         }
         if let Some(event) = &self.event {
             writeln!(text, "event:\n{}", event.get())?;

@@ -35,11 +35,15 @@ fn call(args: &Invoke, json: bool) -> Result<u8> {
     let payload = payload(args)?;
     let context = args.client_context.as_deref().map(client_context).transpose()?;
     let mut headers = vec![("X-Amz-Log-Type", if args.tail { "Tail" } else { "None" })];
+    if args.event || args.dry_run {
+        headers.push(("X-Amz-Invocation-Type", if args.event { "Event" } else { "DryRun" }));
+    }
     headers.extend(context.as_deref().map(|context| ("X-Amz-Client-Context", context)));
     let client = Client::find(&args.server)?;
     let answer = client.invoke(&args.function, &headers, &payload)?;
     match answer.status {
         200 => {}
+        202 | 204 => return kept(&answer, args.event, json),
         404 => bail!(unknown(&client, &answer)),
         _ => bail!("the function was not run: {}", refusal(&answer)),
     }
@@ -62,6 +66,23 @@ fn call(args: &Invoke, json: bool) -> Result<u8> {
         }
     }
     Ok(if has_failed { FAILED } else { 0 })
+}
+
+/// Nothing has run yet, or will.
+fn kept(answer: &Answer, is_event: bool, json: bool) -> Result<u8> {
+    let request_id = answer.header("x-amzn-requestid");
+    if json {
+        let text = serde_json::to_string(&serde_json::json!({
+            "status": answer.status,
+            "request_id": request_id.filter(|_| is_event),
+        }))?;
+        output::print(&text);
+    } else if is_event {
+        output::print(&format!("accepted as {}", request_id.unwrap_or_default()));
+    } else {
+        output::print("it could be run");
+    }
+    Ok(0)
 }
 
 /// The payload, which is JSON or nothing.

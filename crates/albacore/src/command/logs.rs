@@ -1,89 +1,136 @@
 //! `albacore logs`: what functions wrote, and live what they write.
+//!
+//! Somebody who follows is kept while servers come and go: `seen` knows what was shown last, so that nothing is lost or
+//! shown twice.
+
+mod seen;
+mod text;
 
 use crate::cli::Logs;
 use crate::client::{Client, escaped};
 use crate::output;
 use anyhow::{Result, bail};
-use serde::Deserialize;
+use seen::Seen;
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
-use time::OffsetDateTime;
+use std::time::Duration;
+use text::{Event, Style};
 
-/// An event as the own API shows it.
-#[derive(Deserialize)]
-struct Event<'a> {
-    timestamp: u64,
-    #[serde(borrow)]
-    function: Cow<'a, str>,
-    #[serde(borrow)]
-    message: Cow<'a, str>,
-}
+/// How often a server is looked for that has gone.
+const LOOK_INTERVAL: Duration = Duration::from_millis(300);
 
 pub(super) fn run(args: &Logs, json: bool) -> Result<ExitCode> {
-    let client = Client::find(&args.server)?;
-    let mut out = io::stdout().lock();
-    let refused = client.lines(&query(args), |line| {
-        let text = match json {
-            true => output::escaped_json(line),
-            false => Cow::Owned(for_people(line, args)),
-        };
-        // Whoever read our output has left.
-        match out.write_all(&text).and_then(|()| out.flush()) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+    let mut show = Show {
+        style: Style {
+            colour: colour && !json,
+            names: args.functions.len() != 1,
+            timestamps: args.timestamps,
+        },
+        json,
+        seen: Seen::default(),
+        left: false,
+    };
+    // Without a server to begin with there is nothing to follow.
+    let mut client = Client::find(&args.server)?;
+    let mut begin = Begin::Asked;
+    loop {
+        match client.lines(&query(args, begin), |line| show.line(line)) {
+            Ok(Some(refused)) => bail!(refused.refusal()),
+            Ok(None) if !args.follow || show.left => return Ok(ExitCode::SUCCESS),
+            Err(error) if !args.follow || begin == Begin::Asked && show.seen.is_new() => return Err(error),
+            Ok(None) | Err(_) => {}
         }
-    })?;
-    match refused {
-        Some(answer) => bail!(answer.refusal()),
-        None => Ok(ExitCode::SUCCESS),
+        let place = args.server.data_dir.display();
+        output::error(&format!(
+            "albacore logs: the server on {place} has gone; waiting for the next one (Ctrl-C ends)"
+        ));
+        client = next_server(args);
+        output::error("albacore logs: a server is there again");
+        begin = match show.seen.since_ms() {
+            Some(millis) => Begin::At(millis),
+            None => Begin::Asked,
+        };
+        show.seen.look_back();
     }
 }
 
-fn query(args: &Logs) -> String {
+/// With what the lines of a server begin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    /// With what the command line says.
+    Asked,
+    /// At this time, in milliseconds since the epoch.
+    At(u64),
+}
+
+/// Waits for a server that answers.
+fn next_server(args: &Logs) -> Client {
+    loop {
+        // Nothing tells when a server starts. It may be another one, on another port.
+        std::thread::park_timeout(LOOK_INTERVAL);
+        if let Ok(client) = Client::find(&args.server)
+            && client.get("ready").is_ok_and(|answer| answer.status == 200)
+        {
+            return client;
+        }
+    }
+}
+
+/// Shows lines.
+struct Show {
+    style: Style,
+    json: bool,
+    seen: Seen,
+    /// Whoever read our output has.
+    left: bool,
+}
+
+impl Show {
+    fn line(&mut self, line: &[u8]) -> ControlFlow<()> {
+        let event = serde_json::from_slice::<Event<'_>>(line).ok();
+        if let Some(event) = &event
+            && !self.seen.is_new_line(event.timestamp, line)
+        {
+            return ControlFlow::Continue(());
+        }
+        let text = match (self.json, event) {
+            (true, _) => output::escaped_json(line),
+            (false, Some(event)) => Cow::Owned(self.style.text(&event)),
+            (false, None) => Cow::Borrowed(line), // from another version
+        };
+        let mut out = io::stdout().lock();
+        match out.write_all(&text).and_then(|()| out.flush()) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => {
+                self.left = true;
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
+
+fn query(args: &Logs, begin: Begin) -> String {
     let mut query = format!("logs?follow={}", args.follow);
-    if let Some(function) = &args.function {
+    for function in &args.functions {
         query.push_str(&format!("&function={}", escaped(function)));
     }
-    if let Some(since) = args.since {
-        query.push_str(&format!("&since={}ms", since.as_millis()));
+    for (name, value) in [("request_id", &args.request_id), ("level", &args.level)] {
+        if let Some(value) = value {
+            query.push_str(&format!("&{name}={}", escaped(value)));
+        }
     }
-    if let Some(limit) = args.limit {
+    match (begin, args.since) {
+        (Begin::At(millis), _) => query.push_str(&format!("&since={millis}")),
+        (Begin::Asked, Some(since)) => query.push_str(&format!("&since={}ms", since.as_millis())),
+        (Begin::Asked, None) => {}
+    }
+    if let Some(limit) = args.limit.filter(|_| begin == Begin::Asked) {
         query.push_str(&format!("&limit={limit}"));
     }
     query
-}
-
-/// Every line of a message, each with what it begins with.
-fn for_people(line: &[u8], args: &Logs) -> Vec<u8> {
-    let Ok(event) = serde_json::from_slice::<Event<'_>>(line) else {
-        return line.to_vec(); // from another version
-    };
-    let mut head = String::new();
-    if args.timestamps {
-        head.push_str(&time_of(event.timestamp));
-        head.push(' ');
-    }
-    if args.function.is_none() {
-        head.extend(["[", &event.function, "] "]);
-    }
-    let message = event.message.trim_end_matches(['\n', '\r']).replace("\r\n", "\n");
-    let mut text = String::new();
-    for line in message.split(['\n', '\r']) {
-        text.extend([&head, line, "\n"]);
-    }
-    output::for_people(text.as_bytes()).into_owned()
-}
-
-/// `2026-01-02T03:04:05.678Z`; the milliseconds alone where the calendar does not reach.
-fn time_of(millis: u64) -> String {
-    let Ok(time) = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000) else {
-        return millis.to_string();
-    };
-    let (hour, minute, second, milli) = time.to_hms_milli();
-    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
 #[cfg(test)]
@@ -101,26 +148,15 @@ mod tests {
 
     #[test]
     fn flags_become_a_query() {
-        assert_eq!(query(&args("albacore logs")), "logs?follow=false");
+        let asked = |line: &str| query(&args(line), Begin::Asked);
+        assert_eq!(asked("albacore logs"), "logs?follow=false");
         assert_eq!(
-            query(&args("albacore logs orders -f --since 10m --limit 5")),
-            "logs?follow=true&function=orders&since=600000ms&limit=5"
+            asked("albacore logs orders users -f --since 10m --limit 5 --request-id 1-2 --level warn"),
+            "logs?follow=true&function=orders&function=users&request_id=1-2&level=warn&since=600000ms&limit=5"
         );
-    }
-
-    #[test]
-    fn lines_begin_as_asked() {
-        let event = br#"{"timestamp":1767323045678,"function":"orders","group":"g","stream":"s","message":"\u001b[1ma\nb\u001b[2J\r\n"}"#;
-        for (line, expected) in [
-            ("albacore logs", "[orders] \u{1b}[1ma\u{1b}[0m\n[orders] b\u{fffd}[2J\n"),
-            ("albacore logs orders", "\u{1b}[1ma\u{1b}[0m\nb\u{fffd}[2J\n"),
-            (
-                "albacore logs orders --timestamps",
-                "2026-01-02T03:04:05.678Z \u{1b}[1ma\u{1b}[0m\n2026-01-02T03:04:05.678Z b\u{fffd}[2J\n",
-            ),
-        ] {
-            let text = for_people(event, &args(line));
-            assert_eq!(String::from_utf8(text).unwrap(), expected, "{line}");
-        }
+        assert_eq!(
+            query(&args("albacore logs -f --since 10m --limit 5"), Begin::At(7)),
+            "logs?follow=true&since=7"
+        );
     }
 }

@@ -4,7 +4,7 @@ use crate::cli;
 use crate::client::Client;
 use crate::output;
 use anyhow::{Context, Result, bail};
-use control::Status;
+use control::{Status, TargetStatus};
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -41,33 +41,17 @@ fn for_people(status: &Status) -> String {
         format_args!("{}, revision {}", status.manifest.display(), status.revision),
     );
     line(&mut text, "data", format_args!("{}", status.data_dir.display()));
+    match &status.state {
+        None => line(&mut text, "state", format_args!("not kept")),
+        Some(state) => {
+            line(&mut text, "state", format_args!("{}", state.path.display()));
+            not_written(state.error.as_deref(), &mut text);
+        }
+    }
     line(&mut text, "endpoint", format_args!("http://{}", status.endpoint));
     line(&mut text, "sandbox", format_args!("{}", status.sandbox));
     line(&mut text, "connections", format_args!("{}", status.connections));
-    match &status.access_log {
-        None => line(&mut text, "access log", format_args!("off")),
-        Some(log) => {
-            let (path, written, lost) = (log.path.display(), log.lines_written, log.lines_lost);
-            line(
-                &mut text,
-                "access log",
-                format_args!("{path}, {written} lines written, {lost} lost"),
-            );
-            if let Some(error) = &log.error {
-                line(&mut text, "", format_args!("cannot be written: {error}"));
-            }
-        }
-    }
-    let logs = &status.log_groups;
-    let (path, written, lost) = (logs.path.display(), logs.events_written, logs.events_lost);
-    line(
-        &mut text,
-        "log groups",
-        format_args!("{path}, {written} events written, {lost} lost"),
-    );
-    if let Some(error) = &logs.error {
-        line(&mut text, "", format_args!("cannot be written: {error}"));
-    }
+    logs(status, &mut text);
     for load_balancer in &status.load_balancers {
         let _ = write!(
             text,
@@ -83,18 +67,11 @@ fn for_people(status: &Status) -> String {
             let _ = writeln!(text, "  {protocol}:{}  {}", listener.port, listener.url);
         }
     }
+    for closed in &status.closed_listeners {
+        let _ = write!(text, "\nnot served: {}\n  {}\n", closed.arn, closed.reason);
+    }
     for target in &status.targets {
-        let _ = write!(
-            text,
-            "\ntarget {} of target group {}\n  {}",
-            last_of(&target.target),
-            group_name(&target.target_group),
-            target.state
-        );
-        for more in [&target.reason, &target.description].into_iter().flatten() {
-            let _ = write!(text, ", {more}");
-        }
-        text.push('\n');
+        target_for_people(target, &mut text);
     }
     for function in &status.functions {
         let _ = write!(
@@ -109,8 +86,111 @@ fn for_people(status: &Status) -> String {
             function.errors,
             function.throttles
         );
+        if let Some(url) = &function.url {
+            let _ = writeln!(text, "  {url}");
+        }
     }
     text
+}
+
+/// What is written to the disk, and what could not be.
+fn logs(status: &Status, text: &mut String) {
+    match &status.access_log {
+        None => line(text, "access log", format_args!("off")),
+        Some(log) => {
+            let (path, written, lost) = (log.path.display(), log.lines_written, log.lines_lost);
+            line(
+                text,
+                "access log",
+                format_args!("{path}, {written} lines written, {lost} lost"),
+            );
+            not_written(log.error.as_deref(), text);
+        }
+    }
+    let delivery = &status.log_delivery;
+    let (buckets, lines, objects) = (
+        delivery.buckets.display(),
+        delivery.lines_written,
+        delivery.objects_delivered,
+    );
+    let (lost, waiting) = (delivery.lines_lost, delivery.waiting_bytes);
+    line(
+        text,
+        "log delivery",
+        format_args!(
+            "{buckets}, {lines} lines written, {lost} lost, {objects} objects delivered, {waiting} bytes wait"
+        ),
+    );
+    not_written(delivery.spool_error.as_deref(), text);
+    not_written(delivery.store_error.as_deref(), text);
+    let datapoints = &status.datapoints;
+    let (path, written, lost) = (datapoints.path.display(), datapoints.written, datapoints.lost);
+    line(
+        text,
+        "metrics",
+        format_args!("{path}, {written} datapoints written, {lost} lost"),
+    );
+    not_written(datapoints.error.as_deref(), text);
+    let logs = &status.log_groups;
+    let (path, written, lost) = (logs.path.display(), logs.events_written, logs.events_lost);
+    line(
+        text,
+        "log groups",
+        format_args!("{path}, {written} events written, {lost} lost"),
+    );
+    not_written(logs.error.as_deref(), text);
+}
+
+fn not_written(error: Option<&str>, text: &mut String) {
+    if let Some(error) = error {
+        line(text, "", format_args!("cannot be written: {error}"));
+    }
+}
+
+fn target_for_people(target: &TargetStatus, text: &mut String) {
+    let _ = write!(
+        text,
+        "\ntarget {} of target group {}\n  {}",
+        name_of(target),
+        group_name(&target.target_group),
+        target.state
+    );
+    for more in [&target.reason, &target.description].into_iter().flatten() {
+        let _ = write!(text, ", {more}");
+    }
+    text.push('\n');
+    let Some(server) = &target.server else {
+        return;
+    };
+    let _ = write!(
+        text,
+        "  zone {}, checked on port {}, weight {:.2}",
+        server.availability_zone, server.health_check_port, server.weight
+    );
+    if server.anomaly != "normal" {
+        let _ = write!(text, ", {}", server.anomaly);
+    }
+    if server.mitigation_in_effect {
+        text.push_str(", mitigated");
+    }
+    let _ = write!(
+        text,
+        "\n  requests: {} outstanding, {} so far, {} errors",
+        server.outstanding, server.requests, server.errors
+    );
+    if let Some(mean) = server.mean_response_secs {
+        let _ = write!(text, ", {:.1} ms until they are answered", mean * 1000.0);
+    }
+    text.push('\n');
+}
+
+/// The name in a function's ARN; address and port of a server, behind the id of an instance.
+fn name_of(target: &TargetStatus) -> String {
+    match &target.server {
+        Some(server) if server.id != server.address.ip().to_string() => format!("{} ({})", server.id, server.address),
+        Some(server) => server.address.to_string(),
+        None => last_of(&target.target).to_owned(),
+    }
 }
 
 fn line(text: &mut String, name: &str, value: std::fmt::Arguments<'_>) {
@@ -140,6 +220,72 @@ fn duration(secs: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use control::ServerStatus;
+
+    #[track_caller]
+    fn check(target: &TargetStatus, expected: &str) {
+        let mut text = String::new();
+        target_for_people(target, &mut text);
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_target_says_how_it_is() {
+        let function = TargetStatus {
+            target_group: "arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/orders/0123456789abcdef"
+                .to_owned(),
+            target: "arn:aws:lambda:us-east-1:000000000000:function:orders".to_owned(),
+            state: "unavailable".to_owned(),
+            reason: Some("Target.HealthCheckDisabled".to_owned()),
+            description: Some("Health checks are disabled".to_owned()),
+            server: None,
+        };
+        check(
+            &function,
+            "\ntarget orders of target group orders\n  unavailable, Target.HealthCheckDisabled, Health checks are disabled\n",
+        );
+        let server = ServerStatus {
+            id: "10.0.0.7".to_owned(),
+            address: "10.0.0.7:80".parse().unwrap(),
+            availability_zone: "us-east-1a".to_owned(),
+            health_check_port: 8080,
+            outstanding: 2,
+            requests: 1000,
+            errors: 3,
+            weight: 1.0,
+            anomaly: "normal".to_owned(),
+            mitigation_in_effect: false,
+            mean_response_secs: Some(0.01234),
+        };
+        let healthy = TargetStatus {
+            state: "healthy".to_owned(),
+            reason: None,
+            description: None,
+            server: Some(server.clone()),
+            ..function
+        };
+        check(
+            &healthy,
+            "\ntarget 10.0.0.7:80 of target group orders\n  healthy\n  zone us-east-1a, checked on port 8080, weight 1.00\n  \
+             requests: 2 outstanding, 1000 so far, 3 errors, 12.3 ms until they are answered\n",
+        );
+        let anomalous = ServerStatus {
+            id: "i-0123456789abcdef0".to_owned(),
+            weight: 0.25,
+            anomaly: "anomalous".to_owned(),
+            mitigation_in_effect: true,
+            mean_response_secs: None,
+            ..server
+        };
+        check(
+            &TargetStatus {
+                server: Some(anomalous),
+                ..healthy
+            },
+            "\ntarget i-0123456789abcdef0 (10.0.0.7:80) of target group orders\n  healthy\n  zone us-east-1a, checked on port \
+             8080, weight 0.25, anomalous, mitigated\n  requests: 2 outstanding, 1000 so far, 3 errors\n",
+        );
+    }
 
     #[test]
     fn durations_are_short() {

@@ -5,6 +5,7 @@ use crate::cli::Up;
 use crate::data_dir::DataDir;
 use crate::issuer::LazyAuthority;
 use crate::plan::{Plan, Problem, Problems, chain};
+use crate::server::change::Turn;
 use crate::server::difference::Difference;
 use crate::server::facts::Progress;
 use functions::{Functions, RuntimeNotice};
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use store::Writer;
 use tokio::sync::watch;
+use tracing::warn;
 
 /// Before traffic is started.
 pub(super) struct Configuration<T = ()> {
@@ -28,10 +30,13 @@ pub(super) struct Configuration<T = ()> {
     issuer: Arc<LazyAuthority>,
     writer: Writer,
     state: watch::Receiver<Arc<State>>,
+    turn: Turn,
     progress: Progress,
     traffic: T,
     /// What was wrong at the last attempt.
     broken: Vec<Problem>,
+    /// What the manifest asked for when the state was last made so.
+    followed: Option<Desired>,
     /// Functions whose runtimes were not looked at yet.
     unexamined: Option<Unexamined>,
     /// What was told about runtimes, so that it is told once.
@@ -87,10 +92,12 @@ impl Configuration {
             },
             issuer,
             writer,
+            turn: Turn::default(),
             progress: Progress::new(state.clone()),
             state,
             traffic: (),
             broken: Vec::new(),
+            followed: None,
             unexamined: None,
             told: Vec::new(),
         }
@@ -103,9 +110,11 @@ impl Configuration {
             issuer,
             writer,
             state,
+            turn,
             progress,
             traffic: (),
             broken,
+            followed,
             unexamined,
             told,
         } = self;
@@ -115,9 +124,11 @@ impl Configuration {
             issuer,
             writer,
             state,
+            turn,
             progress,
             traffic,
             broken,
+            followed,
             unexamined,
             told,
         }
@@ -136,6 +147,11 @@ impl<T> Configuration<T> {
     /// What albacore writes itself, and what is no code therefore.
     pub(super) fn own_files(&self) -> OwnFiles {
         self.settings.own_files.clone()
+    }
+
+    /// Who else changes the state takes turns by this.
+    pub(super) fn turn(&self) -> Turn {
+        self.turn.clone()
     }
 
     /// How far traffic follows.
@@ -179,9 +195,10 @@ impl Configuration<Traffic> {
                 let mut problem = match &error {
                     ApplyError::Table(error) => plan.problem(error),
                     ApplyError::Bind(error) => plan.problem(error),
+                    ApplyError::Logs(error) => plan.problem(error),
                 };
-                // Nobody tells us when a port becomes free.
-                if is_reload && matches!(error, ApplyError::Bind(_)) {
+                // Nobody tells us when a port becomes free, or a bucket writable.
+                if is_reload && matches!(error, ApplyError::Bind(_) | ApplyError::Logs(_)) {
                     problem.message.push_str("; then save the file or send SIGHUP");
                 }
                 Err(Problems::of(vec![problem], plan.loaded))
@@ -190,11 +207,12 @@ impl Configuration<Traffic> {
         .await?
     }
 
-    /// What there is to say about runtimes is a mistake.
+    /// What there is to say about runtimes is a mistake. What else there is to say is told later, as without `--strict-runtimes`.
     async fn check_runtimes(&self, plan: Plan) -> Result<Plan, Problems> {
         let found = self.traffic.functions.runtime_notices(&plan.state).await;
         let problems: Vec<_> = found
             .iter()
+            .filter(|notice| notice.of_runtime)
             .map(|notice| {
                 let arn = FunctionArn::new(&self.settings.scope, notice.function.as_str());
                 Problem::at(
@@ -235,7 +253,7 @@ impl Configuration<Traffic> {
             let place = desired.place_of(function.arn.as_str())?;
             Some((function.name.clone(), place.clone()))
         };
-        self.unexamined = (!self.traffic.strict_runtimes).then(|| Unexamined {
+        self.unexamined = Some(Unexamined {
             places: state.functions().filter_map(place).collect(),
             state,
         });
@@ -244,6 +262,7 @@ impl Configuration<Traffic> {
     /// Makes a plan real. Says what changed; `None` when nothing did.
     pub(super) async fn commit(&mut self, plan: Plan) -> Result<Option<Difference>, Problems> {
         let old = self.state.borrow().clone();
+        self.followed = None;
         if !plan.batch.commands.is_empty() {
             let submitted = self.writer.submit(plan.batch.commands, plan.context).await;
             submitted.map_err(|error| self.failed(&error, plan.loaded.watched.clone()))?;
@@ -251,6 +270,7 @@ impl Configuration<Traffic> {
         let new = self.state.borrow().clone();
         // Also when the store had it already and traffic could not follow the last time.
         if self.progress.is_current() {
+            self.followed = Some(plan.loaded.desired);
             return Ok(None);
         }
         let (proxy, state) = (self.traffic.proxy.clone(), new.clone());
@@ -258,12 +278,39 @@ impl Configuration<Traffic> {
         applied.map_err(|error| self.failed(&error, plan.loaded.watched))?;
         self.progress.serve(new.revision);
         self.examine_later(&plan.loaded.desired, new.clone());
+        self.followed = Some(plan.loaded.desired);
         Ok(Some(Difference::between(&old, &new)))
     }
 
+    /// Tries again to serve the listeners whose ports could not be had. Whether the ones that are open are others than before.
+    pub(super) async fn open_more(&self) -> bool {
+        let proxy = self.traffic.proxy.clone();
+        let turn = self.turn.clone();
+        let _turn = turn.wait().await;
+        if !self.progress.is_current() {
+            return false;
+        }
+        let state = self.state.borrow().clone();
+        let opened = self.off_thread(move || match proxy.can_open_more() {
+            true => proxy.apply(&state).map(|()| true),
+            false => Ok(false),
+        });
+        match opened.await {
+            Ok(Ok(is_tried)) => is_tried,
+            Ok(Err(error)) => {
+                warn!(error = chain(&error), "closed listeners could not be tried again");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
     /// Reads the manifest again and follows it, or changes nothing.
-    pub(super) async fn reload(&mut self) -> Result<Applied, Broken> {
-        match self.follow().await {
+    ///
+    /// When nobody `asked_for` it and the manifest asks for the same as before, the state is not made so again: what the API
+    /// may change meanwhile (`--manifest-unlocked`) holds, however often a watched file is looked at.
+    pub(super) async fn reload(&mut self, asked_for: bool) -> Result<Applied, Broken> {
+        match self.follow(asked_for).await {
             Ok(mut applied) => {
                 applied.mended = !std::mem::take(&mut self.broken).is_empty();
                 Ok(applied)
@@ -276,12 +323,27 @@ impl Configuration<Traffic> {
         }
     }
 
-    async fn follow(&mut self) -> Result<Applied, Problems> {
+    /// The next reload makes the state what the manifest says, whether it changed or not.
+    pub(super) fn follow_again(&mut self) {
+        self.followed = None;
+    }
+
+    async fn follow(&mut self, asked_for: bool) -> Result<Applied, Problems> {
+        let turn = self.turn.clone();
+        // What is planned is what the state is.
+        let _turn = turn.wait().await;
         let plan = self.plan().await?;
-        let plan = self.check(plan).await?;
         let (watched, warnings) = (plan.loaded.watched.clone(), plan.warnings());
+        let is_followed = self.progress.is_current() && self.followed.as_ref() == Some(&plan.loaded.desired);
+        let change = match is_followed && !asked_for {
+            true => None,
+            false => {
+                let plan = self.check(plan).await?;
+                self.commit(plan).await?
+            }
+        };
         Ok(Applied {
-            change: self.commit(plan).await?,
+            change,
             mended: false,
             watched,
             warnings,
@@ -289,7 +351,7 @@ impl Configuration<Traffic> {
     }
 }
 
-/// The data folder, what is in it (it may itself be a folder of code), the access log, and where our output goes.
+/// The data folder, what is in it (it may itself be a folder of code), the logs, and where our output goes.
 fn own_files(args: &Up, data_dir: &DataDir) -> OwnFiles {
     let output = ["/proc/self/fd/1", "/proc/self/fd/2"];
     // Pipes and the like have names that are no paths.
@@ -297,8 +359,8 @@ fn own_files(args: &Up, data_dir: &DataDir) -> OwnFiles {
         .iter()
         .filter_map(|it| fs::read_link(it).ok())
         .filter(|it| it.is_absolute());
-    let access_log = args.files.access_log.iter().cloned();
-    OwnFiles::new(data_dir.own_files().chain(access_log).chain(output))
+    let logs = args.files.access_log.iter().chain(&args.files.log_buckets).cloned();
+    OwnFiles::new(data_dir.own_files().chain(logs).chain(output))
 }
 
 /// What is told about the runtime of a function, with what can be done.

@@ -37,6 +37,14 @@ impl Difference {
                 "function",
                 tally(old.functions(), new.functions(), |it| it.arn.as_str()),
             ),
+            (
+                "function URL",
+                tally(old.function_urls(), new.function_urls(), |it| it.function.as_str()),
+            ),
+            (
+                "trust store",
+                tally(old.trust_stores(), new.trust_stores(), |it| it.arn.as_str()),
+            ),
         ];
         Self(
             kinds

@@ -1,25 +1,36 @@
 //! What the own API shows of a running server.
 
+use crate::issuer::LazyAuthority;
+use crate::server::change::Changes;
 use crate::server::function_log::FunctionLogView;
+use crate::server::measuring::Measurements;
 use crate::server::{listeners, metrics};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{
-    AccessLogStatus, FunctionStatus, ListenerStatus, LoadBalancerStatus, LogGroupsStatus, LoggedRequest, Question,
-    Source, Status, TargetStatus,
+    AccessLogStatus, ApiSettings, ChangeError, Changed, ClosedListenerStatus, DatapointsStatus, FunctionStatus,
+    ListenerStatus, LoadBalancerStatus, LogDeliveryStatus, LogGroupsStatus, LoggedRequest, MeasureError, Measurement,
+    PrepareError, Question, ServerStatus, Source, StateStatus, Status, TargetStatus,
 };
-use functions::Functions;
-use invoke::{Invocation, Invoked};
-use model::observed::TargetReport;
-use model::{Revision, Scope, State};
-use observe::{AccessLogMonitor, Exposition, LogGroupReader};
+use functions::{Events, Functions, Unprepared};
+use invoke::{Event, EventRefusal, Invocation, Invoked, Streaming};
+use model::elb::target_group::Zone;
+use model::lambda::function::{Code, Layers};
+use model::observed::{ClosedListener, ReportedTarget, ServerReport, TargetReport};
+use model::{Command, FunctionArn, Revision, Scope, State};
+use observe::{
+    AccessLogMonitor, DatapointMonitor, DatapointReader, DeliveryMonitor, Exposition, LogGroupKeeper, LogGroupReader,
+};
+use pki::{IssuedCertificate, KeyAlgorithm};
 use proxy::Proxy;
 use sandbox::Tier;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
+use store::LogMonitor;
+use store::packages::Packages;
 use tokio::sync::watch;
 
 /// How far traffic follows the state. Clones mean the same.
@@ -92,21 +103,41 @@ impl Progress {
 pub(super) struct Facts {
     pub(super) proxy: Proxy,
     pub(super) functions: Functions,
+    pub(super) events: Events,
     pub(super) state: watch::Receiver<Arc<State>>,
     pub(super) progress: Progress,
     pub(super) access_log: Option<(PathBuf, AccessLogMonitor)>,
+    /// The folder of buckets.
+    pub(super) log_buckets: PathBuf,
+    pub(super) log_delivery: DeliveryMonitor,
+    pub(super) datapoints: (PathBuf, DatapointMonitor),
+    pub(super) measurements: Measurements,
+    /// `None` when the state is not kept.
+    pub(super) state_log: Option<LogMonitor>,
+    /// The zone of this process.
+    pub(super) zone: String,
     pub(super) function_log: FunctionLogView,
     pub(super) begun: Instant,
     pub(super) endpoint: SocketAddr,
+    /// Where function URLs are answered.
+    pub(super) function_urls: SocketAddr,
     pub(super) manifest: PathBuf,
     pub(super) data_dir: PathBuf,
     pub(super) tier: Tier,
     pub(super) scope: Scope,
+    pub(super) api: ApiSettings,
+    pub(super) changes: Changes,
+    pub(super) packages: Arc<Packages>,
+    pub(super) issuer: Arc<LazyAuthority>,
 }
 
 impl Source for Facts {
     fn obstacle(&self) -> Option<&'static str> {
-        self.progress.obstacle()
+        let of_ports = || {
+            let is_served = self.proxy.closed_listeners().borrow().is_empty();
+            (!is_served).then_some("the port of a listener cannot be opened; closed_listeners of the status says which")
+        };
+        self.progress.obstacle().or_else(of_ports)
     }
 
     fn status(&self) -> Status {
@@ -124,13 +155,25 @@ impl Source for Facts {
             sandbox: self.tier.to_string(),
             connections: self.proxy.connections(),
             listeners: self.listeners(&state),
+            closed_listeners: self.closed_listeners(),
             load_balancers: state.load_balancers().map(|it| load_balancer(it)).collect(),
             functions: self.functions(&state),
-            targets: self.proxy.targets().into_iter().map(target).collect(),
+            targets: self
+                .proxy
+                .targets()
+                .into_iter()
+                .map(|report| self.target(report))
+                .collect(),
             access_log: self
                 .access_log
                 .as_ref()
                 .map(|(path, monitor)| access_log(path.clone(), monitor)),
+            log_delivery: log_delivery(&self.log_buckets, &self.log_delivery),
+            state: self.state_log.as_ref().map(|log| StateStatus {
+                path: log.file().to_owned(),
+                error: log.error(),
+            }),
+            datapoints: datapoints(&self.datapoints.0, &self.datapoints.1),
             log_groups: log_groups(&self.function_log),
         }
     }
@@ -138,9 +181,13 @@ impl Source for Facts {
     fn metrics(&self, out: &mut Exposition) {
         self.proxy.expose(out);
         metrics::functions(&self.functions.reports(), out);
+        self.functions.expose(out);
         if let Some((_, monitor)) = &self.access_log {
             metrics::access_log(monitor, out);
         }
+        metrics::log_delivery(&self.log_delivery, out);
+        metrics::events(self.events.monitor(), out);
+        metrics::datapoints(&self.datapoints.1, out);
         metrics::function_log(&self.function_log.sink, out);
         metrics::log_groups(&self.function_log.groups, out);
         metrics::process(self.begun.elapsed(), self.progress.served(), out);
@@ -177,12 +224,83 @@ impl Source for Facts {
         &self.scope
     }
 
+    fn api(&self) -> &ApiSettings {
+        &self.api
+    }
+
+    fn targets(&self) -> Vec<TargetReport> {
+        self.proxy.targets()
+    }
+
+    async fn change<T: Send + 'static, E: Send + 'static>(
+        &self,
+        build: impl FnOnce(&State) -> Result<(Vec<Command>, T), E> + Send + 'static,
+    ) -> Result<Changed<T>, ChangeError<E>> {
+        self.changes.make(build).await
+    }
+
+    async fn issue(&self, names: Vec<String>, key: KeyAlgorithm) -> Result<IssuedCertificate, String> {
+        let issuer = self.issuer.clone();
+        let issuing = tokio::task::spawn_blocking(move || {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            issuer.issue_fresh(&names, key, SystemTime::now())
+        });
+        issuing.await.map_err(|error| error.to_string())?
+    }
+
+    async fn accept_event(&self, event: Event) -> Result<(), EventRefusal> {
+        self.events.accept(event).await
+    }
+
+    fn packages(&self) -> &Arc<Packages> {
+        &self.packages
+    }
+
+    fn kept_ready(&self, version: &FunctionArn) -> model::lambda::provisioning::KeptReport {
+        self.functions.kept_ready(version)
+    }
+
+    async fn prepare(&self, code: Code, layers: Layers) -> Result<(), PrepareError> {
+        self.functions
+            .prepare(&code, &layers)
+            .await
+            .map_err(|error| match error {
+                Unprepared::Package(message) => PrepareError::Package(message),
+                Unprepared::Io(error) => PrepareError::Platform(error.to_string()),
+            })
+    }
+
     async fn invoke(&self, invocation: Invocation) -> Invoked {
         self.functions.invoke(invocation).await
     }
 
+    async fn invoke_streaming(&self, invocation: Invocation) -> Streaming {
+        self.functions.invoke_streaming(invocation).await
+    }
+
+    fn count_recursion(&self, function: &FunctionArn) {
+        self.functions.count(function, functions::MetricEvent::RecursionDropped);
+    }
+
+    fn count_url(&self, function: &FunctionArn, status: u16, took: Duration) {
+        self.functions
+            .count(function, functions::MetricEvent::UrlRequest { status, took });
+    }
+
+    fn datapoints(&self) -> DatapointReader {
+        self.measurements.reader.clone()
+    }
+
+    async fn measure(&self, measurements: Vec<Measurement>) -> Result<(), MeasureError> {
+        self.measurements.put(measurements).await
+    }
+
     fn logs(&self) -> (LogGroupReader, watch::Receiver<u64>) {
         (self.function_log.reader.clone(), self.function_log.changed.clone())
+    }
+
+    fn log_keeper(&self) -> LogGroupKeeper {
+        self.function_log.keeper.clone()
     }
 }
 
@@ -200,6 +318,55 @@ impl Facts {
         open.iter().map(status).collect()
     }
 
+    fn closed_listeners(&self) -> Vec<ClosedListenerStatus> {
+        let closed = self.proxy.closed_listeners().borrow().clone();
+        let status = |it: &ClosedListener| ClosedListenerStatus {
+            arn: it.listener.to_string(),
+            port: it.port,
+            reason: it.reason.clone(),
+        };
+        closed.iter().map(status).collect()
+    }
+
+    fn target(&self, report: TargetReport) -> TargetStatus {
+        TargetStatus {
+            target_group: report.target_group.to_string(),
+            target: report.target.to_string(),
+            state: report.health.state.as_str().to_owned(),
+            reason: report.health.reason.map(str::to_owned),
+            description: report.health.description,
+            server: match &report.target {
+                ReportedTarget::Server(server) => Some(self.server(server)),
+                ReportedTarget::Function(_) => None,
+            },
+        }
+    }
+
+    fn server(&self, report: &ServerReport) -> ServerStatus {
+        ServerStatus {
+            id: report.target.id.to_string(),
+            address: report.target.socket(),
+            availability_zone: match &report.target.zone {
+                Zone::Own => self.zone.clone(),
+                Zone::Named(name) => name.to_string(),
+                Zone::All => "all".to_owned(),
+            },
+            health_check_port: report.health_check_port,
+            outstanding: report.outstanding,
+            requests: report.requests,
+            errors: report.errors,
+            weight: report.weight,
+            anomaly: if report.anomaly.anomalous {
+                "anomalous"
+            } else {
+                "normal"
+            }
+            .to_owned(),
+            mitigation_in_effect: report.anomaly.mitigated,
+            mean_response_secs: report.response_time_secs,
+        }
+    }
+
     /// Every function of the state; one that was not invoked yet has no report.
     fn functions(&self, state: &State) -> Vec<FunctionStatus> {
         let reports = self.functions.reports();
@@ -210,6 +377,9 @@ impl Facts {
                 arn: function.arn.to_string(),
                 name: function.name.to_string(),
                 runtime: function.configuration.runtime.as_str().to_owned(),
+                url: state
+                    .function_url(&function.arn)
+                    .map(|url| listeners::function_url(url, self.function_urls)),
                 busy: report.map(|report| report.busy).unwrap_or_default(),
                 idle: report.map(|report| report.idle).unwrap_or_default(),
                 starting: report.map(|report| report.starting).unwrap_or_default(),
@@ -230,13 +400,24 @@ fn load_balancer(load_balancer: &model::elb::load_balancer::LoadBalancer) -> Loa
     }
 }
 
-fn target(report: TargetReport) -> TargetStatus {
-    TargetStatus {
-        target_group: report.target_group.to_string(),
-        target: report.target.to_string(),
-        state: report.health.state.as_str().to_owned(),
-        reason: report.health.reason.map(str::to_owned),
-        description: report.health.description,
+fn log_delivery(buckets: &Path, monitor: &DeliveryMonitor) -> LogDeliveryStatus {
+    LogDeliveryStatus {
+        buckets: buckets.to_owned(),
+        lines_written: monitor.written(),
+        lines_lost: monitor.lost().total(),
+        objects_delivered: monitor.delivered(),
+        waiting_bytes: monitor.waiting_bytes(),
+        spool_error: monitor.spool_error(),
+        store_error: monitor.store_error(),
+    }
+}
+
+fn datapoints(folder: &Path, monitor: &DatapointMonitor) -> DatapointsStatus {
+    DatapointsStatus {
+        path: folder.to_owned(),
+        written: monitor.written(),
+        lost: monitor.lost_not_written() + monitor.lost_refused(),
+        error: monitor.error(),
     }
 }
 

@@ -9,8 +9,8 @@ use crate::server::log_groups;
 use anyhow::{Context, Result};
 use functions::{LogEvent, LogSink, Source};
 use observe::{
-    Importance, LogGroupEvent, LogGroupLimits, LogGroupMonitor, LogGroupReader, LogGroupSender, LogGroups, QueueLimits,
-    QueueReceiver, QueueSender, lossy_queue,
+    Importance, LogGroupEvent, LogGroupKeeper, LogGroupLimits, LogGroupMonitor, LogGroupReader, LogGroupSender,
+    LogGroups, QueueLimits, QueueReceiver, QueueSender, lossy_queue,
 };
 use serde::Serialize;
 use std::borrow::Cow;
@@ -56,6 +56,7 @@ pub(super) struct FunctionLogView {
     pub(super) groups: LogGroupMonitor,
     pub(super) reader: LogGroupReader,
     pub(super) changed: watch::Receiver<u64>,
+    pub(super) keeper: LogGroupKeeper,
 }
 
 impl FunctionLog {
@@ -93,6 +94,7 @@ impl FunctionLog {
             groups: self.groups.monitor(),
             reader: self.groups.reader(),
             changed: self.groups.changed(),
+            keeper: self.groups.keeper(),
         }
     }
 
@@ -148,7 +150,7 @@ impl LogSink for Sink {
     fn event(&self, event: LogEvent<'_>) {
         // An invocation is told apart from the next one by what the platform says, also when a function says too much.
         let importance = match event.source {
-            Source::Stdout | Source::Stderr | Source::Runtime => Importance::Usual,
+            Source::Stdout | Source::Stderr | Source::Runtime | Source::Extension => Importance::Usual,
             Source::Platform | Source::Notice => Importance::Reserved,
         };
         self.show(&event, importance);
@@ -188,6 +190,7 @@ impl<'a> From<&LogEvent<'a>> for Shown<'a> {
                 Source::Stdout => "stdout",
                 Source::Stderr => "stderr",
                 Source::Runtime => "runtime",
+                Source::Extension => "extension",
                 Source::Platform => "platform",
                 Source::Notice => "notice",
             },

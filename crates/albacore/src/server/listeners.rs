@@ -1,12 +1,13 @@
-//! What the start lines say about listeners, TLS policies and the sandbox.
+//! What the start lines say about listeners and TLS policies.
 
 use model::State;
 use model::elb::listener::ListenerProtocol;
+use model::lambda::url::FunctionUrl;
 use proxy::{ListenerStatus, Proxy};
-use sandbox::Tier;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// A listener, and where a client on this machine reaches it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,32 @@ pub(super) fn urls(proxy: &Proxy, state: &State) -> Vec<OpenListener> {
         port: listener.port,
     };
     open.iter().map(url).collect()
+}
+
+/// A function URL, and where a client on this machine reaches it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OpenFunctionUrl {
+    pub(super) url: String,
+    pub(super) function: String,
+}
+
+impl fmt::Display for OpenFunctionUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}  (URL of the function {})", self.url, self.function)
+    }
+}
+
+/// All function URLs, which answer on the endpoint's port or on one of their own.
+pub(super) fn function_urls(state: &State, address: SocketAddr) -> Vec<OpenFunctionUrl> {
+    let open = |url: &Arc<FunctionUrl>| OpenFunctionUrl {
+        url: function_url(url, address),
+        function: url.function.name().to_owned(),
+    };
+    state.function_urls().map(open).collect()
+}
+
+pub(super) fn function_url(url: &FunctionUrl, address: SocketAddr) -> String {
+    format!("http://{}:{}/", gateway::host_name(url), address.port())
 }
 
 /// A URL that a browser or curl on this machine can use as it is.
@@ -75,14 +102,4 @@ pub(super) fn narrowed_policies(state: &State) -> BTreeMap<&'static str, Vec<&'s
         ListenerProtocol::Http => None,
     });
     policies.filter(|(_, missing)| !missing.is_empty()).collect()
-}
-
-/// What a tier keeps from whom.
-pub(super) fn meaning_of(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Process => {
-            "for development: functions run as your own user and see your files, processes and network; \
-             nothing is isolated from a function that means harm"
-        }
-    }
 }

@@ -3,8 +3,11 @@
 use crate::server::function_log::Sink;
 use crate::telemetry;
 use model::observed::FunctionReport;
-use observe::{AccessLogMonitor, CounterFamily, Exposition, GaugeFamily, LogGroupMonitor};
+use observe::{
+    AccessLogMonitor, CounterFamily, DatapointMonitor, DeliveryMonitor, Exposition, GaugeFamily, LogGroupMonitor,
+};
 use std::time::Duration;
+use store::queue::QueueMonitor;
 
 const BUILD: GaugeFamily<1> = GaugeFamily::new("albacore_build", "1, with the version as its label.", ["version"]);
 const UPTIME: GaugeFamily<0> =
@@ -35,6 +38,16 @@ const THROTTLES: CounterFamily<1> = CounterFamily::new(
     "Invocations that were throttled.",
     ["function"],
 );
+const EVENTS: GaugeFamily<0> = GaugeFamily::new(
+    "albacore_functions_events",
+    "Asynchronous invocations that wait or run.",
+    [],
+);
+const EVENT_BYTES: GaugeFamily<0> = GaugeFamily::new(
+    "albacore_functions_events_bytes",
+    "Bytes of the asynchronous invocations that wait or run.",
+    [],
+);
 const LOG_LINES_LOST: CounterFamily<0> = CounterFamily::new(
     "albacore_functions_log_lines_lost",
     "Lines of functions that standard output was too slow for.",
@@ -64,6 +77,35 @@ const LINES_LOST: CounterFamily<1> = CounterFamily::new(
     ["reason"],
 );
 
+const DELIVERED_LINES: CounterFamily<0> = CounterFamily::new(
+    "albacore_log_delivery_lines",
+    "Lines of load balancers' logs on their way to buckets, those that have arrived included.",
+    [],
+);
+const DELIVERED_LINES_LOST: CounterFamily<1> = CounterFamily::new(
+    "albacore_log_delivery_lines_lost",
+    "Lines of load balancers' logs that reach no bucket, by reason: queue_full, not_written or too_long.",
+    ["reason"],
+);
+const DELIVERED_OBJECTS: CounterFamily<0> = CounterFamily::new(
+    "albacore_log_delivery_objects",
+    "Objects of load balancers' logs in buckets.",
+    [],
+);
+const SPOOLED: GaugeFamily<0> = GaugeFamily::new(
+    "albacore_log_delivery_waiting_bytes",
+    "Bytes of load balancers' logs that wait to be delivered.",
+    [],
+);
+
+const DATAPOINTS: CounterFamily<0> =
+    CounterFamily::new("albacore_datapoints", "Datapoints of metrics on the disk.", []);
+const DATAPOINTS_LOST: CounterFamily<1> = CounterFamily::new(
+    "albacore_datapoints_lost",
+    "Datapoints of metrics that are not kept, by reason: not_written or refused.",
+    ["reason"],
+);
+
 pub(super) fn process(uptime: Duration, served_revision: u64, out: &mut Exposition) {
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     out.gauge(&BUILD, [env!("CARGO_PKG_VERSION")], 1);
@@ -88,6 +130,12 @@ pub(super) fn functions(reports: &[FunctionReport], out: &mut Exposition) {
     }
 }
 
+pub(super) fn events(monitor: &QueueMonitor, out: &mut Exposition) {
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    out.gauge(&EVENTS, [], whole(monitor.events()));
+    out.gauge(&EVENT_BYTES, [], whole(monitor.bytes()));
+}
+
 pub(super) fn function_log(sink: &Sink, out: &mut Exposition) {
     out.counter(&LOG_LINES_LOST, [], sink.lost());
 }
@@ -99,6 +147,31 @@ pub(super) fn log_groups(monitor: &LogGroupMonitor, out: &mut Exposition) {
         ("not_written", monitor.lost_not_written()),
     ] {
         out.counter(&LOG_EVENTS_LOST, [reason], number);
+    }
+}
+
+pub(super) fn log_delivery(monitor: &DeliveryMonitor, out: &mut Exposition) {
+    let lost = monitor.lost();
+    out.counter(&DELIVERED_LINES, [], monitor.written());
+    for (reason, number) in [
+        ("queue_full", lost.queue_full),
+        ("not_written", lost.not_written),
+        ("too_long", lost.too_long),
+    ] {
+        out.counter(&DELIVERED_LINES_LOST, [reason], number);
+    }
+    out.counter(&DELIVERED_OBJECTS, [], monitor.delivered());
+    let waiting = i64::try_from(monitor.waiting_bytes()).unwrap_or(i64::MAX);
+    out.gauge(&SPOOLED, [], waiting);
+}
+
+pub(super) fn datapoints(monitor: &DatapointMonitor, out: &mut Exposition) {
+    out.counter(&DATAPOINTS, [], monitor.written());
+    for (reason, number) in [
+        ("not_written", monitor.lost_not_written()),
+        ("refused", monitor.lost_refused()),
+    ] {
+        out.counter(&DATAPOINTS_LOST, [reason], number);
     }
 }
 

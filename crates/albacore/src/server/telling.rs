@@ -1,11 +1,12 @@
 //! What a server tells on its standard error, each notice with its words for people and its fields for programs.
 
+use crate::confinement::Confinement;
 use crate::output::{Notices, count};
 use crate::plan::{Problem, Problems};
 use crate::server::configuration::Applied;
-use crate::server::listeners::{OpenListener, meaning_of, narrowed_policies};
+use crate::server::listeners::{OpenFunctionUrl, OpenListener, narrowed_policies};
 use model::State;
-use sandbox::Tier;
+use model::observed::ClosedListener;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -45,14 +46,33 @@ pub(super) fn warnings(notices: Notices, warnings: impl Iterator<Item = Problem>
 }
 
 /// The first lines, but for what is told by [`ready`].
-pub(super) fn welcome(notices: Notices, state: &State, opened: &[OpenListener], trust: Option<PathBuf>, tier: Tier) {
+pub(super) fn welcome(
+    notices: Notices,
+    state: &State,
+    opened: &[OpenListener],
+    trust: Option<PathBuf>,
+    confinement: &Confinement,
+) {
     let version = env!("CARGO_PKG_VERSION");
     let fields = json!({ "version": version, "pid": std::process::id() });
     notices.tell("version", format_args!("albacore {version}"), fields);
     if state.functions().next().is_some() {
-        let meaning = meaning_of(tier);
-        let fields = json!({ "tier": tier.to_string(), "meaning": meaning });
+        let (tier, meaning, missing) = (confinement.tier, confinement.meaning(), confinement.missing());
+        let fields = json!({ "tier": tier.to_string(), "meaning": meaning, "missing": missing });
         notices.tell("sandbox", format_args!("sandbox: {tier}: {meaning}"), fields);
+        let network = confinement.network();
+        notices.tell(
+            "network",
+            format_args!("network: functions that name none reach: {network}"),
+            json!({ "reach": network }),
+        );
+        for lack in missing {
+            notices.tell(
+                "sandbox_missing",
+                format_args!("sandbox: {lack}"),
+                json!({ "missing": lack }),
+            );
+        }
     }
     for (policy, missing) in narrowed_policies(state) {
         let text = format_args!("TLS policy {policy} is served without {}", missing.join(", "));
@@ -71,6 +91,22 @@ pub(super) fn welcome(notices: Notices, state: &State, opened: &[OpenListener], 
 pub(super) fn listener(notices: Notices, listener: &OpenListener) {
     let fields = json!({ "url": listener.url, "load_balancer": listener.load_balancer, "port": listener.port });
     notices.tell("listener", format_args!("  {listener}"), fields);
+}
+
+/// Listeners that are not served, and why.
+pub(super) fn closed_listeners(notices: Notices, closed: &[ClosedListener]) {
+    for ClosedListener { listener, port, reason } in closed {
+        let text = format_args!(
+            "closed: the listener {listener} is not served: {reason}. It is tried again every few seconds"
+        );
+        let fields = json!({ "listener": listener.as_str(), "port": port, "reason": reason });
+        notices.tell("closed_listener", text, fields);
+    }
+}
+
+pub(super) fn function_url(notices: Notices, url: &OpenFunctionUrl) {
+    let fields = json!({ "url": url.url, "function": url.function });
+    notices.tell("function_url", format_args!("  {url}"), fields);
 }
 
 /// The last line of a start.
@@ -102,6 +138,17 @@ pub(super) fn stopping(notices: Notices, drain: Duration) {
     let secs = drain.as_secs_f32();
     let text = format_args!("stopping: requests may finish for {secs} s; a second signal does not wait");
     notices.tell("stopping", text, json!({}));
+}
+
+pub(super) fn taking_over(notices: Notices, pid: u32) {
+    let text = format_args!("taking the place of the albacore with process id {pid}");
+    notices.tell("taking_over", text, json!({ "pid": pid }));
+}
+
+pub(super) fn handed_over(notices: Notices, drain: Duration) {
+    let secs = drain.as_secs_f32();
+    let text = format_args!("another process serves now; connections of this one may finish for {secs} s");
+    notices.tell("handed_over", text, json!({}));
 }
 
 pub(super) fn stopped(notices: Notices, how: &str) {

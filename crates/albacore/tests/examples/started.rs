@@ -9,6 +9,7 @@ use testkit::{Folder, Server, repository, run};
 pub(crate) struct Started {
     folder: Folder,
     server: Server,
+    file: String,
     ports: &'static [u16],
     asked: Cell<u32>,
 }
@@ -25,16 +26,37 @@ impl Started {
     /// Starts `examples/NAME`, which listens on `ports`; one of them is 8080.
     pub(crate) fn new(name: &str, ports: &'static [u16]) -> Self {
         let folder = Folder::new(env!("CARGO_BIN_EXE_albacore"));
-        let publish: Vec<String> = ports.iter().map(|port| format!("{port}:0")).collect();
-        let others = publish.iter().filter(|it| *it != "8080:0");
-        let args: Vec<&str> = others.flat_map(|it| ["--publish", it]).collect();
-        let server = folder.up_with(&repository(&format!("examples/{name}/albacore.yaml")), &args);
+        Self::with(folder, repository(&format!("examples/{name}/albacore.yaml")), ports)
+    }
+
+    /// Starts an example whose manifest is `file`, for those that cannot run as they stand.
+    pub(crate) fn with(folder: Folder, file: String, ports: &'static [u16]) -> Self {
         Self {
+            server: up(&folder, &file, ports, &[]),
             folder,
-            server,
+            file,
             ports,
             asked: Cell::new(0),
         }
+    }
+
+    /// Starts it once more, in the place of the one that runs, which ends.
+    #[track_caller]
+    pub(crate) fn take_over(&mut self) {
+        let new = up(&self.folder, &self.file, self.ports, &["--takeover"]);
+        let mut old = std::mem::replace(&mut self.server, new);
+        assert_eq!(old.exit_code(), Some(0));
+    }
+
+    /// The folder that it runs in.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// What a path of the own API answers.
+    #[track_caller]
+    pub(crate) fn own_api(&self, name: &str) -> Value {
+        self.server.own_api(name).1
     }
 
     /// Asks with curl, for a URL as it stands in the example.
@@ -85,6 +107,19 @@ impl Started {
     pub(crate) fn log_line(&mut self, text: &str) -> Value {
         self.server.log_line(text)
     }
+}
+
+/// On free sockets for all ports. For 8080 that is usual.
+#[track_caller]
+fn up(folder: &Folder, file: &str, ports: &[u16], args: &[&str]) -> Server {
+    let publish: Vec<String> = ports.iter().map(|port| format!("{port}:0")).collect();
+    let others = publish.iter().filter(|it| *it != "8080:0");
+    let args: Vec<&str> = args
+        .iter()
+        .copied()
+        .chain(others.flat_map(|it| ["--publish", it]))
+        .collect();
+    folder.up_with(file, &args)
 }
 
 impl Answer {

@@ -1,7 +1,6 @@
 //! A server with one application as a function, behind a target group of each header mode.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use testkit::{Connection, Folder, Server, repository, run, venv_python};
@@ -29,16 +28,24 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// An application of `tests/frameworks/python`. The packages come as those of a layer would: by `PYTHONPATH`.
+    /// An application of `tests/frameworks/python`, with the packages beside it, as in an archive for Lambda.
     #[track_caller]
     pub(crate) fn python(application: &str) -> Self {
         let script = "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_path('purelib'))";
         let found = run(Command::new(venv_python()).args(["-c", script]));
         let (version, packages) = found.out.trim().split_once(' ').unwrap();
-        let code = repository("tests/frameworks/python");
-        let function = format!("runtime: python{version}, code: '{code}', environment: {{ PYTHONPATH: '{packages}' }}");
+        let folder = new_folder();
+        let code = folder.path("code");
+        copy(packages.as_ref(), &code);
+        for entry in fs::read_dir(repository("tests/frameworks/python")).unwrap() {
+            let file = entry.unwrap().path();
+            if file.extension().is_some_and(|it| it == "py") {
+                fs::copy(&file, code.join(file.file_name().unwrap())).unwrap();
+            }
+        }
+        let function = format!("runtime: python{version}, code: ./code");
         let handler = format!("{application}.handler");
-        Self::start(new_folder(), &function, &handler, &handler)
+        Self::start(folder, &function, &handler, &handler)
     }
 
     /// An application of `tests/frameworks/node`, with the packages beside it, as in an archive for Lambda.
@@ -66,7 +73,7 @@ impl World {
             Path::new(&packages).exists(),
             "{packages} is not there; run `make setup`"
         );
-        symlink(packages, code.join("node_modules")).unwrap();
+        copy(packages.as_ref(), &code.join("node_modules"));
         let function = format!("runtime: nodejs{major}.x, code: ./code");
         Self::start(
             folder,
@@ -109,6 +116,17 @@ impl World {
         let requests = recorded["requests"].as_array().unwrap();
         let newest = requests.iter().max_by_key(|request| request["time"].as_str());
         newest.map(|it| it["verdict"].to_string()).unwrap_or_default()
+    }
+}
+
+/// A link would lead nowhere where functions do not see the host. Further names of the same files are made in no time,
+/// where that is possible.
+#[track_caller]
+fn copy(from: &Path, to: &Path) {
+    let copied = |how: &str| run(Command::new("cp").arg(how).args([from, to]));
+    if copied("-al").code != Some(0) {
+        let _ = fs::remove_dir_all(to);
+        copied("-a").expect_success();
     }
 }
 

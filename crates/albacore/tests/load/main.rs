@@ -5,4 +5,13 @@
 
 mod clients;
 mod mixed;
+mod servers;
 mod world;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Each of these tests wants the machine for itself: what one of them loads would count as slowness in another.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -2,7 +2,7 @@
 
 use crate::clients;
 use crate::world::{BEHAVIOURS, World, mark};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +20,7 @@ const GROWTH_KILOBYTES_MAX: u64 = 64 * 1024;
 // ALB-L-055: what fails, exits or is killed. ALB-L-056: what hangs
 #[test]
 fn a_mixed_load_is_answered_and_leaves_nothing() {
+    let _alone = crate::alone();
     let mut world = World::start();
     // What is opened once and kept, as the files of the log groups are, is open after one request to each function.
     world.change_functions(&BEHAVIOURS);
@@ -30,10 +31,20 @@ fn a_mixed_load_is_answered_and_leaves_nothing() {
     world.change_functions(&[]);
     until("no process is left", || world.processes().is_empty().then_some(()));
     until("no connection is left", || world.connections_are_closed().then_some(()));
+    until("interpreters and empty environments are kept ready", || {
+        (world.kept_ready() == world.kept_ready_wanted()).then_some(())
+    });
     let files = world.open_files();
     world.change_functions(&BEHAVIOURS);
     let answers = mixed_load(&world);
     every_request_is_logged_once(&world, &answers);
+    until("a minute is over, and a scrape tells of it", || {
+        let (_, metrics) = world.server.own_api("metrics");
+        let metrics = metrics.as_str().unwrap();
+        let families =
+            ["consumed_lcus", "peak_lcus"].map(|it| format!("albacore_proxy_{it}{{load_balancer=\"app/load/"));
+        families.iter().all(|it| metrics.contains(it)).then_some(())
+    });
 
     // What is left is idle, and no process is left but main processes: what functions have forked is gone. There may be
     // fewer processes than environments, because one whose process has ended gets another with its next invocation.
@@ -46,6 +57,9 @@ fn a_mixed_load_is_answered_and_leaves_nothing() {
     until("no process is left", || world.processes().is_empty().then_some(()));
     until("no environment is left", || {
         (world.environments() == (0, 0)).then_some(())
+    });
+    until("interpreters and empty environments are kept ready", || {
+        (world.kept_ready() == world.kept_ready_wanted()).then_some(())
     });
     until("every file is closed", || {
         let now = world.open_files();
@@ -68,9 +82,11 @@ fn a_mixed_load_is_answered_and_leaves_nothing() {
 
 #[test]
 fn a_kill_under_load_leaves_no_function() {
+    let _alone = crate::alone();
     let mut world = World::start();
     world.change_functions(&BEHAVIOURS);
     let stop = AtomicBool::new(false);
+    let mut running = Vec::new();
     thread::scope(|scope| {
         let clients = clients::start(scope, world.listener(), &stop);
         until("every function runs", || {
@@ -81,6 +97,8 @@ fn a_kill_under_load_leaves_no_function() {
                 .all(|it| it["invocations"].as_u64() > Some(3))
                 .then_some(())
         });
+        running = world.processes();
+        assert!(!running.is_empty());
         world.server.signal(Signal::KILL);
         assert_eq!(world.server.exit_code(), None);
         for client in clients {
@@ -89,9 +107,9 @@ fn a_kill_under_load_leaves_no_function() {
         }
     });
     until("no function runs", || {
-        processes_with("LOAD_MARK", &mark(&world.folder))
-            .is_empty()
-            .then_some(())
+        let is_running = |pid: &Pid| fs::metadata(format!("/proc/{}", pid.as_raw_nonzero())).is_ok();
+        let marked = processes_with("LOAD_MARK", &mark(&world.folder));
+        (marked.is_empty() && !running.iter().any(is_running)).then_some(())
     });
     let server = world.folder.up(&[]);
     assert_eq!(testkit::get(server.socket(8080), "/good/after/0").0, 200);

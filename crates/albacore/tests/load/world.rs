@@ -3,7 +3,7 @@
 use rustix::process::Pid;
 use std::fs;
 use std::net::SocketAddr;
-use testkit::{Folder, Server, children, open_files, processes_with};
+use testkit::{Folder, Server, children, open_files, processes_with, zombies};
 
 /// The program and the modules in `tests/load`: they read their behaviour from the path.
 const FUNCTION: &str = include_str!("../../../../tests/load/function.py");
@@ -120,20 +120,51 @@ impl World {
         self.server.own_api("status").1["connections"] == 0
     }
 
-    /// The processes of all functions, those included that they have forked, in order.
+    /// The processes of all functions, those included that they have forked, in order: what stands below an init, and what has
+    /// the mark wherever it is. Interpreters that wait for a function are not among them.
     pub(crate) fn processes(&self) -> Vec<Pid> {
         let mut all = processes_with(MARK, &mark(&self.folder));
-        all.sort_by_key(|pid| pid.as_raw_nonzero());
-        all
+        let mut parents = self.inits();
+        while let Some(parent) = parents.pop() {
+            let zombies = zombies(parent);
+            let living = children(parent).into_iter().filter(|child| !zombies.contains(child));
+            let living: Vec<_> = living
+                .filter(|child| !is_waiting(*child) && !is_spare(*child))
+                .collect();
+            all.extend(&living);
+            parents.extend(living);
+        }
+        in_order(all)
     }
 
     /// What stands below the init process of an environment, which stands below the spawner, in order.
     pub(crate) fn main_processes(&self) -> Vec<Pid> {
+        let mains = self.inits().into_iter();
+        let mains = mains.filter_map(|init| children(init).into_iter().find(|it| !is_spare(*it)));
+        in_order(mains.filter(|main| !is_waiting(*main)).collect())
+    }
+
+    /// Interpreters that wait for a function, and environments that wait for anything.
+    pub(crate) fn kept_ready(&self) -> (usize, usize) {
+        let inits = self.inits();
+        let interpreters = |init: &&Pid| children(**init).into_iter().any(is_waiting);
+        let interpreters = inits.iter().filter(interpreters).count();
+        (interpreters, inits.len() - interpreters)
+    }
+
+    /// How many there are after a while, when no function runs: so many of Python and Node.js, and of nothing yet.
+    pub(crate) fn kept_ready_wanted(&self) -> (usize, usize) {
+        let (_, status) = self.server.own_api("status");
+        if status["sandbox"] == "namespace" {
+            (4, 4)
+        } else {
+            (0, 0)
+        }
+    }
+
+    fn inits(&self) -> Vec<Pid> {
         let spawner = children(self.server.pid());
-        let inits = spawner.into_iter().flat_map(children);
-        let mut all: Vec<_> = inits.filter_map(|init| children(init).first().copied()).collect();
-        all.sort_by_key(|pid| pid.as_raw_nonzero());
-        all
+        spawner.into_iter().flat_map(children).collect()
     }
 
     /// Open files of the server and of the processes that it has started itself.
@@ -142,6 +173,22 @@ impl World {
         let own = self.server.pid();
         [own].into_iter().chain(children(own)).map(open_files).collect()
     }
+}
+
+/// Whether a process is an interpreter that waits for a function: it has the descriptor through which it gets one.
+fn is_waiting(pid: Pid) -> bool {
+    fs::symlink_metadata(format!("/proc/{}/fd/63", pid.as_raw_nonzero())).is_ok()
+}
+
+/// Whether a process waits in an empty environment to become its main process.
+fn is_spare(pid: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).is_ok_and(|name| name == "albacore-wait\n")
+}
+
+fn in_order(mut pids: Vec<Pid>) -> Vec<Pid> {
+    pids.sort_by_key(|pid| pid.as_raw_nonzero());
+    pids.dedup();
+    pids
 }
 
 /// The value of [`MARK`] in this folder.

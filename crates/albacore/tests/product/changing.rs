@@ -164,9 +164,13 @@ fn a_useless_certificate_is_a_mistake() {
         (
             &expired.certificate,
             &expired.private_key,
-            "`a.pem`: certificate expired at ",
+            "; renew it, and write the new one and its key here",
         ),
-        (&good.certificate, &expired.private_key, "`a.key`: "),
+        (
+            &good.certificate,
+            &expired.private_key,
+            "`a.key`: private key does not belong to the certificate in `a.pem`; expected ",
+        ),
         (&good.private_key, &good.private_key, "`a.pem`: "),
     ] {
         folder.write("a.pem", certificate);

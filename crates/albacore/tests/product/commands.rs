@@ -49,15 +49,15 @@ fn readme_block(readme: &str, language: &str) -> String {
 fn the_readme_shows_what_is_said() {
     let readme = std::fs::read_to_string(repository("README.md")).unwrap();
     let folder = new_folder();
-    std::fs::create_dir(folder.path("orders")).unwrap();
-    folder.write("orders/app.py", &readme_block(&readme, "python"));
+    std::fs::create_dir(folder.path("beta")).unwrap();
+    folder.write("beta/app.py", &readme_block(&readme, "python"));
     let manifest = readme_block(&readme, "yaml");
     folder.write("albacore.yaml", &manifest);
     let good = folder.run(&["check"]);
     good.expect(0, "albacore.yaml: ok", "");
     assert_eq!(good.err, "", "no warnings");
 
-    let broken = manifest.replace("forward: orders", "forward: oders");
+    let broken = manifest.replace("beta: 10", "bta: 10");
     assert_ne!(broken, manifest);
     folder.write("albacore.yaml", &broken);
     let said = folder.run(&["check"]);
@@ -76,15 +76,46 @@ fn settings_without_effect_are_warned_about() {
     let mut server = folder.up(&[]);
     folder.write(
         "albacore.yaml",
-        &manifest("a", "").replace("timeout: 60s", "memory: 512MB"),
+        &manifest("a", "").replace("target_groups:", "target_groups:\n  lonely: { function: worker }"),
     );
     let told = server.notice("warning");
-    assert!(told["message"].as_str().unwrap().starts_with("`memory`"), "{told}");
-    let warning = "albacore.yaml:4:13: `memory` is told to the function, but no limit is set";
+    let lonely = "target group `lonely` is used by no listener and no rule";
+    assert_eq!(told["message"].as_str(), Some(lonely), "{told}");
+    let warning = format!("albacore.yaml:7:3: {lonely}");
     folder
         .run(&["check"])
         .expect(0, "albacore.yaml: ok", &format!("warning: {warning}"));
-    folder.run(&["doctor"]).expect(0, warning, "");
+    folder.run(&["doctor"]).expect(0, &warning, "");
+}
+
+/// Nothing is said of what holds here.
+#[test]
+fn limits_of_memory_are_doubted_only_where_there_are_none() {
+    let folder = with_manifest("a", "");
+    let text = manifest("a", "").replace("timeout: 60s", "timeout: 60s\n    memory: 512MB");
+    folder.write("albacore.yaml", &text);
+    let said = folder.run(&["check"]);
+    assert!(said.code == Some(0) && !said.err.contains("memory"), "{said:?}");
+    let mut server = folder.up(&["--sandbox", "process"]);
+    let told = server.notice("warning");
+    let expected = "function worker: its `memory` is told to it, but no limit: the tier `process` has none";
+    assert_eq!(told["message"].as_str(), Some(expected), "{told}");
+}
+
+#[test]
+fn doctor_lists_attributes_without_effect() {
+    let folder = new_folder();
+    let key = "target_group_health.dns_failover.minimum_healthy_targets.count";
+    let text = format!(
+        "target_groups:\n  web:\n    targets: [127.0.0.1]\n    attributes: {{ {key}: 2 }}\nload_balancers:\n  shop:\n    \
+         listeners: [{{ port: 8080, default: {{ forward: web }} }}]\n"
+    );
+    folder.write("albacore.yaml", &text);
+    let listed = format!("warning: albacore.yaml:4:83: `{key}` has no effect: ");
+    folder.run(&["doctor"]).expect(0, &listed, "");
+    folder.write("albacore.yaml", &text.replace(": 2 }", ": 1 }"));
+    let said = folder.run(&["doctor"]);
+    assert!(said.code == Some(0) && !said.out.contains("no effect"), "{}", said.out);
 }
 
 #[test]
@@ -211,7 +242,7 @@ fn doctor_tells_what_the_machine_can_do() {
     let publish = format!("8080:{}", theirs.local_addr().unwrap().port());
     let text = folder.run(&["doctor", "--publish", &publish]);
     for part in [
-        "sandbox     tier process",
+        "sandbox     tier ",
         "python3: Python 3",
         "open files",
         "policies are served whole",
@@ -223,6 +254,25 @@ fn doctor_tells_what_the_machine_can_do() {
     assert_eq!(json["manifest"]["ports"][0]["free"], true);
     folder.write("albacore.yaml", "functions: 1\n");
     folder.run(&["doctor"]).expect(1, "1 mistake", "");
+}
+
+#[test]
+fn doctor_warns_of_a_limit_of_open_files_that_is_too_low() {
+    let folder = with_manifest("a", "");
+    let of = |connections: &str| {
+        let limited = "ulimit -n 120 && exec \"$0\" doctor --cores 1 --publish 8080:0 --connections-max \"$1\"";
+        testkit::run(
+            std::process::Command::new("sh")
+                .args(["-c", limited, env!("CARGO_BIN_EXE_albacore"), connections])
+                .current_dir(folder.path("")),
+        )
+    };
+    of("27").expect(
+        0,
+        "warning: 120 open files are enough for 26 client connections, not for the 27 of --connections-max",
+        "",
+    );
+    assert!(!of("26").out.contains("enough"));
 }
 
 #[test]

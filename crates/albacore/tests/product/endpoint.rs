@@ -41,8 +41,8 @@ fn aws_calls_get_an_honest_error() {
     let call = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
                 Content-Length: 28\r\nConnection: close\r\n\r\nAction=DescribeLoadBalancers";
     let (status, body) = receive(send(server.endpoint(), call));
-    assert_eq!(status, 501);
-    assert!(body.contains("<Code>NotImplemented</Code>"), "{body}");
+    assert_eq!(status, 403);
+    assert!(body.contains("<Code>MissingAuthenticationToken</Code>"), "{body}");
 }
 
 #[test]

@@ -133,9 +133,31 @@ fn a_port_in_use_is_an_error_that_says_what_to_do() {
     refused.expect(1, "", "choose another with --endpoint");
     let refused = folder.run(&["up", "--publish", "8080:0", "--endpoint", "0.0.0.0:0"]);
     refused.expect(1, "", "not a loopback address");
-    folder
-        .run(&["up", "--sandbox", "namespace"])
-        .expect(1, "", "not built yet");
+}
+
+/// A user namespace that allows no further ones stands for a machine without them.
+#[test]
+fn a_tier_that_does_not_work_is_refused_or_replaced_with_the_reason() {
+    let folder = with_manifest("a", "");
+    let run = |command: &str| {
+        let script = "echo 0 > /proc/sys/user/max_user_namespaces || exit 77; exec \"$0\" $1";
+        testkit::run(
+            std::process::Command::new("unshare")
+                .args(["-Ur", "sh", "-c", script, env!("CARGO_BIN_EXE_albacore"), command])
+                .current_dir(folder.path("")),
+        )
+    };
+    let doctor = run("doctor --publish 8080:0");
+    if doctor.err.contains("unshare: ") || doctor.code == Some(77) {
+        // This machine allows none either, so it is what every other test runs on.
+        return;
+    }
+    doctor.expect(0, "sandbox     tier process", "");
+    doctor.expect(0, "making namespaces: ", "");
+    doctor.expect(0, "user.max_user_namespaces", "");
+    let up = run("up --sandbox namespace --publish 8080:0 --endpoint 127.0.0.1:0");
+    up.expect(1, "", "--sandbox namespace does not start with less");
+    up.expect(1, "", "user.max_user_namespaces");
 }
 
 #[test]

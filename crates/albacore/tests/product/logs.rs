@@ -1,7 +1,7 @@
 //! `albacore logs`, log groups on the disk, and what functions write on the terminal.
 
 use crate::support::*;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -249,20 +249,35 @@ fn logs_stay_after_a_stop_and_after_being_killed() {
     folder.run(&["logs", "nobody"]).expect(1, "", "there are other");
 }
 
+fn lines_of(out: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (tell, lines) = channel();
+    let out = BufReader::new(out);
+    std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    lines
+}
+
 /// An `albacore logs -f` that runs.
 struct Following {
     child: Child,
     lines: Receiver<String>,
+    notices: Receiver<String>,
 }
 
 impl Following {
     fn start(folder: &Folder, args: &[&str]) -> Self {
         let mut command = folder.albacore(&[&["logs", "-f"], args].concat());
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let (tell, lines) = channel();
-        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        Self { child, lines }
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        let lines = lines_of(child.stdout.take().unwrap());
+        let notices = lines_of(child.stderr.take().unwrap());
+        Self { child, lines, notices }
+    }
+
+    /// Waits until it says so.
+    #[track_caller]
+    fn notice(&mut self, text: &str) {
+        let notice = self.notices.recv_timeout(BOUND).unwrap();
+        assert!(notice.contains(text), "{notice}");
     }
 
     /// The lines up to the one that contains `text`, which is the last.
@@ -277,12 +292,6 @@ impl Following {
         }
         panic!("{text:?} never came: {found:?}");
     }
-
-    /// Waits for its end and says the exit status.
-    fn ended(mut self) -> Option<i32> {
-        Process::of(Pid::from_child(&self.child)).ended();
-        self.child.wait().unwrap().code()
-    }
 }
 
 impl Drop for Following {
@@ -293,7 +302,7 @@ impl Drop for Following {
 }
 
 #[test]
-fn a_follower_sees_what_comes_until_the_server_stops() {
+fn a_follower_sees_what_comes_up_to_the_last_words() {
     let folder = folder();
     let mut server = folder.up(&[]);
     say(&folder, "other", "before");
@@ -314,23 +323,96 @@ fn a_follower_sees_what_comes_until_the_server_stops() {
     assert_eq!(server.exit_code(), Some(0));
     for mut follower in [all, other] {
         follower.until("the last words");
-        assert_eq!(follower.ended(), Some(0), "it ends with the server");
+        follower.notice("the server on .albacore has gone; waiting for the next one (Ctrl-C ends)");
     }
 }
 
 #[test]
-fn a_follower_of_a_killed_server_ends() {
+fn a_follower_goes_on_with_the_next_server() {
     let folder = folder();
     let mut server = folder.up(&[]);
-    let mut follower = Following::start(&folder, &["--limit", "10"]);
-    say(&folder, "scribe", "before");
-    follower.until("before");
+    let mut follower = Following::start(&folder, &["scribe", "other"]);
+    for (round, signal) in [Signal::TERM, Signal::KILL].into_iter().enumerate() {
+        let (before, after) = (format!("before {round}"), format!("after {round}"));
+        say(&folder, "scribe", &before);
+        follower.until(&format!("[scribe] {before}"));
+        // What was shown is on the disk, so that another server knows it too.
+        stored(&folder, &before, 1);
+        server.signal(signal);
+        let _ = server.exit_code();
+        follower.notice("has gone");
+        server = folder.up(&[]);
+        follower.notice("a server is there again");
+        say(&folder, "other", &after);
+        let seen = follower.until(&format!("[other] {after}"));
+        assert!(
+            !seen.iter().any(|line| line.contains("before")),
+            "shown twice: {seen:?}"
+        );
+    }
     server.signal(Signal::KILL);
     assert_eq!(server.exit_code(), None);
-    follower.ended();
     folder
         .run(&["logs"])
         .expect(1, "", "it may have been killed. Start one with `albacore up`");
+}
+
+#[test]
+fn logs_of_one_invocation_and_of_a_level() {
+    let folder = folder();
+    let _server = folder.up(&[]);
+    let line = |level: &str| format!(r#"{{\"level\":\"{level}\",\"message\":\"of {level}\"}}"#);
+    let event = format!(r#"{{ "out": "plain\n{}\n{}\n" }}"#, line("INFO"), line("ERROR"));
+    folder
+        .run(&["invoke", "scribe", "--tail", "-p", &event])
+        .expect_success();
+    folder.run(&["invoke", "scribe", "--tail", "-p", "{}"]).expect_success();
+    let all = messages(&folder, &["scribe"]);
+    let begin = all
+        .iter()
+        .find_map(|message| message.strip_prefix("START RequestId: "))
+        .unwrap();
+    let id = begin.split(' ').next().unwrap();
+    let of_one = messages(&folder, &["scribe", "--request-id", id]);
+    assert!(
+        of_one[0].starts_with("START ") && of_one[5].starts_with("REPORT "),
+        "{of_one:?}"
+    );
+    assert_eq!((of_one.len(), of_one[1].as_str()), (6, "plain"));
+    let loud = messages(&folder, &["scribe", "--request-id", id, "--level", "error"]);
+    let expected: Vec<_> = of_one
+        .iter()
+        .filter(|message| !message.contains("INFO"))
+        .cloned()
+        .collect();
+    assert_eq!(loud, expected, "lines that are no JSON stay");
+    assert!(
+        !messages(&folder, &["--level", "warn"])
+            .iter()
+            .any(|message| message.contains("INFO"))
+    );
+    folder
+        .run(&["logs", "--level", "loud"])
+        .expect(1, "", "level is TRACE, DEBUG");
+    let nobody = messages(&folder, &["--request-id", "11111111-2222-4333-8444-555555555555"]);
+    assert_eq!(nobody, [""; 0]);
+}
+
+#[test]
+fn functions_have_colours_on_a_terminal() {
+    let folder = folder();
+    let _server = folder.up(&[]);
+    folder
+        .run(&["invoke", "scribe", "--tail", "-p", r#"{ "out": "hello\n" }"#])
+        .expect_success();
+    let coloured = |text: &str| {
+        text.lines()
+            .any(|line| line.starts_with("\u{1b}[") && line.contains("[scribe]\u{1b}[0m hello"))
+    };
+    let seen = on_a_terminal(&folder, &["logs"]);
+    assert!(coloured(&seen), "{seen:?}");
+    let piped = folder.run(&["logs"]);
+    assert!(piped.out.contains("[scribe] hello\n"), "{piped:?}");
 }
 
 #[test]

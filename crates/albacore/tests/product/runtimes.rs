@@ -162,6 +162,21 @@ fn strict_runtimes_keep_what_was() {
     assert_eq!(server.notice("unchanged")["revision"], 1);
 }
 
+/// What a user saw: a setting that has no effect on this machine was refused because runtimes were to be exact.
+#[test]
+fn strict_runtimes_are_about_runtimes_alone() {
+    let ((folder, path), (_, minor)) = (folder(), python());
+    let bounded = function("a", minor).replace("timeout: 60s", "timeout: 60s\n    memory: 256MB");
+    folder.write("albacore.yaml", &manifest(&[bounded]));
+    let mut server = up(&folder, &path, &["--strict-runtimes", "--sandbox", "process"]);
+    assert_eq!(get(server.socket(8080), "/"), (200, "one".to_owned()));
+    let warning = server.notice("warning");
+    assert_eq!(
+        message(&warning),
+        "function a: its `memory` is told to it, but no limit: the tier `process` has none"
+    );
+}
+
 // LAM-I-003: a handler that returns nothing produces null. LAM-I-018: error payloads arrive as their runtimes posted them
 #[test]
 fn python_and_node_are_invoked_alike() {

@@ -29,9 +29,10 @@ while True:
     api.getresponse().read()
 "#;
 
-/// A folder with [`FUNCTION`] in it.
+/// A folder with [`FUNCTION`] in it, for servers of the `process` tier: there a function reads pipes of the test and knows
+/// its process id. Functions of the `namespace` tier are in `confined`.
 pub(crate) fn new_folder() -> Folder {
-    let folder = Folder::new(env!("CARGO_BIN_EXE_albacore"));
+    let folder = Folder::new(env!("CARGO_BIN_EXE_albacore")).with_variable("ALBACORE_SANDBOX", "process");
     folder.write_program("function", FUNCTION);
     folder
 }

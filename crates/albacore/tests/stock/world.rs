@@ -48,14 +48,31 @@ impl World {
         let code = elsewhere.as_ref().map_or(code, |it| it.0.display().to_string());
         Self {
             _elsewhere: elsewhere,
-            ..Self::start_with(&manifest(&code, handler))
+            ..match language {
+                // It is started by the Python of a virtual environment of the host.
+                "python" => Self::start_in(
+                    new_folder().with_variable("ALBACORE_SANDBOX", "process"),
+                    &code,
+                    handler,
+                ),
+                _ => Self::start_in(new_folder(), &code, handler),
+            }
         }
+    }
+
+    #[track_caller]
+    fn start_in(folder: Folder, code: &str, handler: &str) -> Self {
+        Self::start_folder(folder, &manifest(code, handler))
     }
 
     /// With another manifest; it has a listener on port 8081, too.
     #[track_caller]
     pub(crate) fn start_with(manifest: &str) -> Self {
-        let folder = Folder::new(env!("CARGO_BIN_EXE_albacore"));
+        Self::start_folder(new_folder(), manifest)
+    }
+
+    #[track_caller]
+    fn start_folder(folder: Folder, manifest: &str) -> Self {
         folder.write("albacore.yaml", manifest);
         let server = folder.up(&["--publish", "8081:0"]);
         Self {
@@ -80,6 +97,10 @@ impl World {
         let text = |field: &str| newest[field].as_str().unwrap_or_default().to_owned();
         (text("error_reason"), text("verdict"))
     }
+}
+
+fn new_folder() -> Folder {
+    Folder::new(env!("CARGO_BIN_EXE_albacore"))
 }
 
 /// The folder that `make setup` has filled.

@@ -11,7 +11,14 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// What is read of an answer, in bytes.
 const ANSWER_BYTES_MAX: u64 = 4096;
 
-const PROGRAMS: [&str; 3] = ["python3", "node", "java"];
+/// Each with what it is asked. A `dotnet` without the tools of developers has no version of its own.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("python3", "--version"),
+    ("node", "--version"),
+    ("java", "--version"),
+    ("ruby", "--version"),
+    ("dotnet", "--list-runtimes"),
+];
 
 /// One interpreter.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -26,7 +33,7 @@ pub(super) fn find() -> Vec<Runtime> {
     let until = Instant::now() + DEADLINE;
     let asked: Vec<_> = PROGRAMS
         .into_iter()
-        .map(|program| (program, ask(program, "--version")))
+        .map(|(program, argument)| (program, ask(program, argument)))
         .collect();
     let answered = asked.into_iter().map(|(program, asked)| Runtime {
         program,

@@ -1,0 +1,342 @@
+//! Changes: the manifest and the AWS API take turns, so that what is decided is what is stored and served.
+//!
+//! Calls of the API that wait for their turn go together in the next one: each is decided on what those before it left, and
+//! all are checked, stored and served at once. Under load that is one sync and one new table for many calls.
+
+use crate::plan::chain;
+use crate::server::facts::Progress;
+use control::{ChangeError, Changed};
+use model::{Change, Command, Context, Owner, Refusal, Revision, State, Timestamp, decide};
+use proxy::{ApplyError, Proxy};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use store::{SubmitError, Writer};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard, oneshot, watch};
+
+/// Calls that go together at most, so that none waits for an endless crowd.
+const TOGETHER_MAX: usize = 64;
+
+/// Whose turn it is. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turn(Arc<AsyncMutex<()>>);
+
+impl Turn {
+    /// Waits for it. It is over when the guard is dropped.
+    pub(super) async fn wait(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().await
+    }
+}
+
+/// The way of the AWS API into state and traffic.
+pub(super) struct Changes {
+    /// Whose resources are left alone.
+    pub(super) protects: Option<Owner>,
+    pub(super) turn: Turn,
+    pub(super) writer: Writer,
+    pub(super) state: watch::Receiver<Arc<State>>,
+    pub(super) proxy: Proxy,
+    pub(super) progress: Progress,
+    pub(super) waiting: Waiting,
+}
+
+/// Calls that wait for a turn, in the order in which they came.
+#[derive(Default)]
+pub(super) struct Waiting(Mutex<VecDeque<Call>>);
+
+/// One call.
+struct Call {
+    build: Build,
+    answer: oneshot::Sender<Result<Arc<State>, Failure>>,
+}
+
+/// Makes the commands from the state that they will be decided on; `None` if there is nothing to decide, which whoever
+/// built it knows the reason of.
+type Build = Box<dyn FnOnce(&State) -> Option<Vec<Command>> + Send>;
+
+/// Why a call changed nothing.
+#[derive(Clone, Debug)]
+enum Failure {
+    Refused(Refusal),
+    Traffic(String),
+    Failed(String),
+}
+
+impl<E> From<Failure> for ChangeError<E> {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::Refused(refusal),
+            Failure::Traffic(message) => Self::Traffic(message),
+            Failure::Failed(message) => Self::Failed(message),
+        }
+    }
+}
+
+/// A call that was decided.
+struct Decided {
+    commands: Vec<Command>,
+    context: Context,
+    /// What it leaves.
+    after: After,
+    answer: oneshot::Sender<Result<Arc<State>, Failure>>,
+}
+
+/// A call that changes nothing: what it asked for is so already, or was refused.
+struct Idle {
+    outcome: Result<Arc<State>, Failure>,
+    answer: oneshot::Sender<Result<Arc<State>, Failure>>,
+}
+
+/// A state that is not stored yet.
+#[derive(Clone)]
+struct After {
+    state: Arc<State>,
+    /// Whether traffic can tell it from the one before.
+    is_for_traffic: bool,
+}
+
+impl Changes {
+    /// Decides what `build` asks for, finds out whether it could be served, stores it, and serves it.
+    pub(super) async fn make<T: Send + 'static, E: Send + 'static>(
+        &self,
+        build: impl FnOnce(&State) -> Result<(Vec<Command>, T), E> + Send + 'static,
+    ) -> Result<Changed<T>, ChangeError<E>> {
+        let (answer, mut answered) = oneshot::channel();
+        let (built, mut made) = oneshot::channel();
+        let build: Build = Box::new(move |state| {
+            let (commands, result) = match build(state) {
+                Ok((commands, rest)) => (Some(commands), Ok(rest)),
+                Err(error) => (None, Err(error)),
+            };
+            // The call may have left.
+            let _ = built.send(result);
+            commands
+        });
+        self.waiting.push(Call { build, answer });
+        let outcome = loop {
+            let turn = self.turn.wait().await;
+            // Whoever had the turn may have taken this call along.
+            match answered.try_recv() {
+                Ok(outcome) => break outcome,
+                Err(oneshot::error::TryRecvError::Closed) => break Err(Failure::Failed(NOT_MADE.to_owned())),
+                Err(oneshot::error::TryRecvError::Empty) => self.make_all(self.waiting.take()).await,
+            }
+            drop(turn);
+        };
+        match (made.try_recv(), outcome) {
+            (Ok(Err(error)), _) => Err(ChangeError::Build(error)),
+            (Ok(Ok(rest)), Ok(state)) => Ok(Changed { state, rest }),
+            (_, Err(failure)) => Err(failure.into()),
+            (Err(_), Ok(_)) => Err(ChangeError::Failed(NOT_MADE.to_owned())),
+        }
+    }
+
+    /// Makes the changes of all these calls, and answers them.
+    async fn make_all(&self, calls: Vec<Call>) {
+        if !self.progress.serves() {
+            let starting = Failure::Failed("albacore is starting".to_owned());
+            calls
+                .into_iter()
+                .for_each(|call| end(call.answer, Err(starting.clone())));
+            return;
+        }
+        let (decided, idle) = self.decide_all(calls);
+        let is_made = match decided.is_empty() {
+            true => true,
+            false => self.make_decided(decided).await,
+        };
+        for Idle { outcome, answer } in idle {
+            // It was judged by what is not there now, for all we know.
+            let outcome = match is_made {
+                true => outcome,
+                false => Err(Failure::Failed(NOT_MADE.to_owned())),
+            };
+            end(answer, outcome);
+        }
+    }
+
+    /// Each call is decided on what those before it leave. Those that change nothing before anything is changed are answered.
+    fn decide_all(&self, calls: Vec<Call>) -> (Vec<Decided>, Vec<Idle>) {
+        let mut state = self.state.borrow().clone();
+        let (mut decided, mut idle) = (Vec::with_capacity(calls.len()), Vec::new());
+        for Call { build, answer } in calls {
+            let commands = build(&state).unwrap_or_default();
+            let context = self.context();
+            let outcome = match commands.is_empty() {
+                true => Err(Ok(state.clone())),
+                false => after(&state, &commands, &context).map_err(Err),
+            };
+            match outcome {
+                Ok(after) => {
+                    state = after.state.clone();
+                    decided.push(Decided {
+                        commands,
+                        context,
+                        after,
+                        answer,
+                    });
+                }
+                Err(outcome) if decided.is_empty() => end(answer, outcome),
+                Err(outcome) => idle.push(Idle { outcome, answer }),
+            }
+        }
+        (decided, idle)
+    }
+
+    /// Whether all of them were made.
+    async fn make_decided(&self, decided: Vec<Decided>) -> bool {
+        let is_for_traffic = decided.iter().any(|it| it.after.is_for_traffic);
+        let last = decided.last().map(|it| it.after.state.clone()).unwrap_or_default();
+        match self.checked(last, is_for_traffic).await {
+            Ok(()) => self.store(decided, is_for_traffic).await,
+            Err(failure) if decided.len() == 1 => {
+                decided.into_iter().for_each(|it| it.end(Err(failure.clone())));
+                false
+            }
+            // One of them is to blame. Each alone, then.
+            Err(_) => {
+                for one in decided {
+                    self.make_alone(one).await;
+                }
+                false
+            }
+        }
+    }
+
+    /// One that was decided beside others is decided anew, without them.
+    async fn make_alone(&self, mut one: Decided) {
+        let before = self.state.borrow().clone();
+        match after(&before, &one.commands, &one.context) {
+            Err(refusal) => one.end(Err(refusal)),
+            Ok(after) => {
+                let is_for_traffic = after.is_for_traffic;
+                one.after = after;
+                match self.checked(one.after.state.clone(), is_for_traffic).await {
+                    Ok(()) => drop(self.store(vec![one], is_for_traffic).await),
+                    Err(failure) => one.end(Err(failure)),
+                }
+            }
+        }
+    }
+
+    /// Stores what was decided, serves it, and answers. Whether all of it is stored and served.
+    async fn store(&self, decided: Vec<Decided>, is_for_traffic: bool) -> bool {
+        let before = self.state.borrow().revision;
+        let batches = decided.iter().map(|it| (it.commands.clone(), it.context)).collect();
+        let stored = self.writer.submit_all(batches).await;
+        let state = self.state.borrow().clone();
+        let served = match state.revision != before {
+            true => self.serve(&state, is_for_traffic, before).await,
+            false => Ok(()),
+        };
+        let is_made = served.is_ok() && stored.iter().all(Result::is_ok);
+        for (one, outcome) in decided.into_iter().zip(stored) {
+            let outcome = match outcome {
+                Ok(_) => served.clone().map(|()| one.after.state.clone()),
+                Err(SubmitError::Refused { refusal, .. }) => Err(Failure::Refused(refusal)),
+                Err(error) => Err(Failure::Failed(chain(&error))),
+            };
+            one.end(outcome);
+        }
+        is_made
+    }
+
+    async fn serve(&self, state: &Arc<State>, is_for_traffic: bool, before: Revision) -> Result<(), Failure> {
+        if is_for_traffic || self.progress.served() != before.0 {
+            let apply = |proxy: Proxy, state: Arc<State>| proxy.apply(&state);
+            let applied: Result<(), ApplyError> = self.with_proxy(state.clone(), apply).await?;
+            applied.map_err(|error| {
+                let why = chain(&error);
+                Failure::Failed(format!("the change is stored, and is not served: {why}"))
+            })?;
+        }
+        self.progress.serve(state.revision);
+        Ok(())
+    }
+
+    /// Whether traffic could follow a state.
+    async fn checked(&self, state: Arc<State>, is_for_traffic: bool) -> Result<(), Failure> {
+        if !is_for_traffic {
+            return Ok(());
+        }
+        let check = |proxy: Proxy, state: Arc<State>| proxy.check(&state);
+        let checked: Result<(), ApplyError> = self.with_proxy(state, check).await?;
+        checked.map_err(|error| Failure::Traffic(chain(&error)))
+    }
+
+    /// Works with the proxy off the threads that must not block.
+    async fn with_proxy<W: Send + 'static>(
+        &self,
+        state: Arc<State>,
+        work: fn(Proxy, Arc<State>) -> W,
+    ) -> Result<W, Failure> {
+        let proxy = self.proxy.clone();
+        let done = tokio::task::spawn_blocking(move || work(proxy, state)).await;
+        done.map_err(|error| Failure::Failed(chain(&error)))
+    }
+
+    fn context(&self) -> Context {
+        Context {
+            now: now(),
+            protects: self.protects,
+        }
+    }
+}
+
+/// What a call is told that nobody answered.
+const NOT_MADE: &str = "the change could not be made, because another one at the same time failed; try again";
+
+impl Waiting {
+    fn push(&self, call: Call) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(call);
+    }
+
+    fn take(&self) -> Vec<Call> {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = calls.len().min(TOGETHER_MAX);
+        calls.drain(..count).collect()
+    }
+}
+
+impl Decided {
+    fn end(self, outcome: Result<Arc<State>, Failure>) {
+        end(self.answer, outcome);
+    }
+}
+
+fn end(answer: oneshot::Sender<Result<Arc<State>, Failure>>, outcome: Result<Arc<State>, Failure>) {
+    // The caller may have left; what was changed stands all the same.
+    let _ = answer.send(outcome);
+}
+
+/// What commands leave. Nothing is stored.
+fn after(before: &State, commands: &[Command], context: &Context) -> Result<After, Failure> {
+    let mut state = before.clone();
+    let mut is_for_traffic = false;
+    let mut is_changed = false;
+    for command in commands {
+        let commit = decide(&state, command, context).map_err(Failure::Refused)?;
+        let of_traffic = |change: &Change| {
+            let beside = matches!(
+                change,
+                Change::Acm(_) | Change::Logs(_) | Change::SetTags(..) | Change::Iam(_) | Change::EventInvoke(_)
+            );
+            !beside
+        };
+        is_changed |= !commit.changes.is_empty();
+        is_for_traffic |= commit.changes.iter().any(of_traffic);
+        commit.changes.iter().for_each(|change| state.apply(change));
+    }
+    if is_changed {
+        state.revision = Revision(before.revision.0 + 1);
+    }
+    Ok(After {
+        state: Arc::new(state),
+        is_for_traffic,
+    })
+}
+
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}

@@ -4,6 +4,7 @@
 
 'use strict';
 
+const fs = require('fs');
 const { createRequire } = require('module');
 const failures = require('./albacore/failures.cjs');
 const logs = require('./albacore/logs.cjs');
@@ -16,28 +17,45 @@ const UNHANDLED_REJECTION = 128;
 const UNCAUGHT_EXCEPTION = 129;
 const UNSETTLED_MODULE = 13;
 
-// `global.gc`, as on Lambda. The flag for it, like any other flag of V8, would cost every start seven milliseconds,
-// because Node.js then cannot use the code that it was compiled with.
-function exposeGc() {
-  if ('gc' in globalThis) {
-    return; // `NODE_OPTIONS` may have the flag
+// Names the descriptor that says what this interpreter is for, if that was not known when it was started.
+const ASSIGNMENT = '_ALBACORE_ASSIGNMENT_FD';
+
+// Takes over the folder and the variables of a function: each ends with a zero byte, and before them is their count. From
+// here on nothing may show that the interpreter is older than its function.
+function waitForAssignment(descriptor) {
+  const received = fs.readFileSync(descriptor).toString('latin1');
+  fs.closeSync(descriptor);
+  const [count, ...parts] = received.split('\0');
+  const rest = parts.pop();
+  if (rest === undefined || parts.length === 0 || Number(count) !== parts.length) {
+    process.exit(0); // whoever started this has no use for it any more
   }
-  Object.defineProperty(globalThis, 'gc', {
-    configurable: true,
-    get() {
-      require('v8').setFlagsFromString('--expose-gc');
-      const gc = require('vm').runInNewContext('gc');
-      Object.defineProperty(globalThis, 'gc', { configurable: true, writable: true, value: gc });
-      return gc;
-    },
-    set(value) {
-      Object.defineProperty(globalThis, 'gc', { configurable: true, writable: true, value });
-    },
-  });
+  const [folder, ...variables] = parts.map((part) => Buffer.from(part, 'latin1').toString('utf8'));
+  const wanted = new Map(variables.map((variable) => {
+    const at = variable.indexOf('=');
+    return [variable.slice(0, at), variable.slice(at + 1)];
+  }));
+  // Not the time zone, which is the same: when it goes or comes, Node.js looks for the host's among all that there are, and
+  // that takes longer than all the rest of a start.
+  const isKept = (name) => name === 'TZ' && wanted.get(name) === process.env[name];
+  Object.keys(process.env).forEach((name) => isKept(name) || delete process.env[name]);
+  for (const [name, value] of wanted) {
+    if (!isKept(name)) {
+      process.env[name] = value;
+    }
+  }
+  process.chdir(folder);
 }
 
 async function main() {
-  exposeGc();
+  if (ASSIGNMENT in process.env) {
+    try {
+      await require('./albacore/rehearsal.cjs').rehearse(require);
+    } catch {
+      // Functions start more slowly then, and say why if they cannot start at all.
+    }
+    waitForAssignment(Number(process.env[ASSIGNMENT]));
+  }
   logs.patchConsole();
   const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
   const invocations = new Invocations(api);

@@ -13,7 +13,7 @@ const FRAME_HEAD_BYTES = 16;
 const LEVELS = { TRACE: 0x04, DEBUG: 0x08, INFO: 0x0c, WARN: 0x10, ERROR: 0x14, FATAL: 0x18 };
 
 const variable = (name) => (process.env[name] || '').toUpperCase();
-const isJson = variable('AWS_LAMBDA_LOG_FORMAT') === 'JSON';
+let isJson = false;
 
 // Of the invocation that runs; `undefined` during init, and printed so.
 let requestId;
@@ -25,6 +25,8 @@ function follow(invocation) {
 }
 
 function patchConsole() {
+  // Not before: this file may be older than the variables of the function are.
+  isJson = variable('AWS_LAMBDA_LOG_FORMAT') === 'JSON';
   const write = openSink();
   const lowest = LEVELS[variable('AWS_LAMBDA_LOG_LEVEL')] || LEVELS.TRACE;
   const method = (level) => {

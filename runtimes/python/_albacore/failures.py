@@ -81,7 +81,7 @@ def sources(root):
 def encode(report):
     """The bytes of the payload. An error may hold anything, so what UTF-8 cannot carry is escaped."""
     try:
-        return json.dumps(report, ensure_ascii=marshal.ENSURE_ASCII).encode("utf-8")
+        return json.dumps(report, ensure_ascii=marshal.ensures_ascii()).encode("utf-8")
     except UnicodeEncodeError:
         return json.dumps(report).encode("ascii")
 

@@ -9,8 +9,21 @@ import sys
 from _albacore import api, context, logs
 
 
+# Names the descriptor that says what this interpreter is for, if that was not known when it was started.
+ASSIGNMENT = "_ALBACORE_ASSIGNMENT_FD"
+ASSIGNMENT_BYTES_MAX = 1024 * 1024
+
+
 def run():
     """Prepares the interpreter, loads the handler, and serves invocations until the process is killed."""
+    # Everything that the first invocation needs; functions find the same modules imported, however this was started.
+    import _sitebuiltins  # noqa: F401
+
+    from _albacore import marshal  # noqa: F401
+
+    descriptor = os.environ.pop(ASSIGNMENT, None)
+    if descriptor is not None:
+        wait_for_assignment(int(descriptor))
     sink = logs.open_sink()
     standard = standard_folders()
     prepare_interpreter(sys.argv[1:], standard)
@@ -18,6 +31,34 @@ def run():
     runtime_api = api.RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     handler = load_handler(os.environ.get("_HANDLER", ""), runtime_api, sink)
     serve(runtime_api, handler, sink)
+
+
+def wait_for_assignment(descriptor):
+    """Takes over the folder and the variables of a function: each ends with a zero byte, and before them is their count.
+
+    From here on nothing may show that the interpreter is older than its function.
+    """
+    received = b""
+    while True:
+        piece = os.read(descriptor, ASSIGNMENT_BYTES_MAX)
+        received += piece
+        if not piece:
+            break
+    os.close(descriptor)
+    count, _, rest = received.partition(b"\0")
+    parts = rest.split(b"\0")[:-1]
+    if not parts or int(count) != len(parts):
+        # Whoever started this has no use for it any more.
+        os._exit(0)
+    # What the interpreter itself has set because of the host's locales.
+    own = os.environ.get("LC_CTYPE")
+    os.environ.clear()
+    for variable in parts[1:]:
+        name, _, value = variable.partition(b"=")
+        os.environb[name] = value
+    if own is not None:
+        os.environ["LC_CTYPE"] = own
+    os.chdir(parts[0])
 
 
 def prepare_interpreter(package_folders, standard):
@@ -29,15 +70,38 @@ def prepare_interpreter(package_folders, standard):
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
     builtins.help = _sitebuiltins._Helper()
+    is_layered = package_folders and package_folders[0].startswith("--opt=")
+    opt = package_folders.pop(0)[len("--opt=") :] if is_layered else None
     del sys.argv[1:]
     # Behind what is built in, and before everything that the task's folder may hold.
     sys.meta_path.insert(-1, LoadedOnLambda(standard))
     # In place of the folder of the bootstrap. The submodules of this package are found without it.
     sys.path[0] = os.environ.get("LAMBDA_TASK_ROOT", os.getcwd())
+    if opt is not None:
+        add_layers(opt)
     sys.meta_path.append(LentPackages(package_folders))
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.reconfigure(line_buffering=True)
+
+
+def add_layers(opt):
+    """Adds what layers bring to the search path, behind the task's folder, unless the function has a path of its own."""
+    # This runtime's own is there where the function has set none.
+    if os.environ.get("PYTHONPATH") != os.environ.get("LAMBDA_RUNTIME_DIR"):
+        return
+    series = "python%d.%d" % sys.version_info[:2]
+    folders = [os.path.join(opt, "python", "lib", series, "site-packages"), os.path.join(opt, "python")]
+    sys.path[1:1] = folders
+    for folder in folders:
+        try:
+            has_path_files = any(name.endswith(".pth") for name in os.listdir(folder))
+        except OSError:
+            continue
+        if has_path_files:
+            import site
+
+            site.addsitedir(folder)
 
 
 def standard_folders():
@@ -175,10 +239,10 @@ def place_text(place):
 
 def serve(runtime_api, handler, sink):
     """Runs one invocation after the other. An answer and the request for the next event leave in one write."""
-    runtime_api.ask_for_event()
-    # Imported while the runtime waits.
     from _albacore import marshal
 
+    marshal.begin()
+    runtime_api.ask_for_event()
     while True:
         event = runtime_api.receive_event()
         request_id = event.request_id

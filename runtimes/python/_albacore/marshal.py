@@ -5,10 +5,11 @@ import os
 
 from _albacore.main import Fault
 
-# From Python 3.12 on, Lambda's runtimes leave letters beyond ASCII as they are.
-_EXECUTION_ENV = os.environ.get("AWS_EXECUTION_ENV", "")
-_MINOR = _EXECUTION_ENV.rpartition("python3.")[2]
-ENSURE_ASCII = not (_MINOR.isdigit() and int(_MINOR) >= 12)
+
+def ensures_ascii():
+    """From Python 3.12 on, Lambda's runtimes leave letters beyond ASCII as they are."""
+    minor = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python3.")[2]
+    return not (minor.isdigit() and int(minor) >= 12)
 
 
 def decode(body):
@@ -61,7 +62,12 @@ class _Encoder(json.JSONEncoder):
         return text
 
 
-_encoder = _Encoder(ensure_ascii=ENSURE_ASCII)
+_encoder = _Encoder()
+
+
+def begin():
+    """What depends on the function. This module may be older than the variables of the function are."""
+    _encoder.ensure_ascii = ensures_ascii()
 
 
 def holds_named_tuple(value):

@@ -1,4 +1,4 @@
-//! Heads made from a seed, mostly slightly wrong.
+//! Heads and bodies made from a seed, mostly slightly wrong.
 
 /// SplitMix64: small, and the same everywhere.
 pub struct Random(u64);
@@ -154,15 +154,127 @@ pub fn head(random: &mut Random) -> Vec<u8> {
     text += line_end(random);
     let mut bytes = text.into_bytes();
     if random.one_in(3) {
-        for _ in 0..=random.below(3) {
-            let at = random.below(bytes.len());
-            let byte = BYTES[random.below(BYTES.len())];
-            if random.one_in(2) {
-                bytes[at] = byte;
-            } else {
-                bytes.insert(at, byte);
-            }
+        spoil(random, &mut bytes);
+    }
+    bytes
+}
+
+/// Puts a few bytes in, or replaces some.
+fn spoil(random: &mut Random, bytes: &mut Vec<u8>) {
+    for _ in 0..=random.below(3) {
+        let at = random.below(bytes.len());
+        let byte = BYTES[random.below(BYTES.len())];
+        if random.one_in(2) {
+            bytes[at] = byte;
+        } else {
+            bytes.insert(at, byte);
         }
+    }
+}
+
+const STATUS_LINES: &[&str] = &[
+    "HTTP/1.1 200 OK",
+    "HTTP/1.1 200 OK",
+    "HTTP/1.1 404 Not Found",
+    "HTTP/1.1 304 Not Modified",
+    "HTTP/1.1 204 ",
+    "HTTP/1.1 101 Switching Protocols",
+    "HTTP/1.1 100",
+    "HTTP/1.0 200 OK",
+    "HTTP/1.5 200 OK",
+    "HTTP/1.1 099 Low",
+    "HTTP/1.1 2000",
+    "HTTP/1.1 200 caf\u{e9}",
+    "HTTP/1.1  200 OK",
+    "HTTP/2.0 200 OK",
+    "http/1.1 200 OK",
+    "GET / HTTP/1.1",
+];
+const RESPONSE_NAMES: &[&str] = &[
+    "Date",
+    "Content-Type",
+    "Server",
+    "Set-Cookie",
+    "a",
+    "x_y",
+    "Connection",
+    "Upgrade",
+    "Keep-Alive",
+    "Server ",
+    "Strict-Transport-Security",
+    "(a)",
+    "",
+];
+const RESPONSE_VALUES: &[&str] = &[
+    "",
+    "a",
+    " b ",
+    "close",
+    "upgrade",
+    "websocket",
+    "h2c, WebSocket",
+    "caf\u{e9}",
+    "x\u{1}",
+];
+
+/// One head of a response, sometimes followed by more.
+pub fn response(random: &mut Random) -> Vec<u8> {
+    let mut text = String::new();
+    if random.one_in(24) {
+        text += &"\r\n".repeat(random.below(12));
+    }
+    text += random.pick(STATUS_LINES);
+    text += line_end(random);
+    for _ in 0..random.below(5) {
+        if random.one_in(24) {
+            text += random.pick(&[" ", "\t"]);
+        }
+        let (name, value) = match random.below(8) {
+            0 => (random.pick(TE_NAMES), random.pick(CODINGS)),
+            1 => (random.pick(CL_NAMES), random.pick(LENGTHS)),
+            2 => (
+                random.pick(&["Transfer-Encoding", "Content-Length"]),
+                random.pick(&["chunked", "5", "5", "6"]),
+            ),
+            _ => (random.pick(RESPONSE_NAMES), random.pick(RESPONSE_VALUES)),
+        };
+        let colon = if random.one_in(24) { "" } else { ":" };
+        text += &format!("{name}{colon}{value}");
+        text += line_end(random);
+    }
+    text += line_end(random);
+    if random.one_in(3) {
+        text += random.pick(&["hello", "5\r\nhello\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"]);
+    }
+    let mut bytes = text.into_bytes();
+    if random.one_in(4) {
+        spoil(random, &mut bytes);
+    }
+    bytes
+}
+
+/// A byte, then something like a chunked body.
+pub fn chunks(random: &mut Random) -> Vec<u8> {
+    let mut bytes = vec![random.below(40) as u8];
+    for _ in 0..random.below(4) {
+        let len = 1 + random.below(20);
+        bytes.extend(format!("{len:X}").bytes());
+        bytes.extend(
+            random
+                .pick(&["\r\n", "\r\n", "\r\n", ";a=b\r\n", " ;x=\"y\"\r\n"])
+                .bytes(),
+        );
+        bytes.extend((0..len).map(|_| BYTES[random.below(BYTES.len())]));
+        bytes.extend(b"\r\n");
+    }
+    bytes.extend(
+        random
+            .pick(&["0\r\n\r\n", "000;x\r\n\r\n", "0\r\nA: b\r\nC: d\r\n\r\n", "0\r\n"])
+            .bytes(),
+    );
+    bytes.extend(random.pick(&["", "", "HTTP/1.1 200 OK\r\n"]).bytes());
+    if random.one_in(3) {
+        spoil(random, &mut bytes);
     }
     bytes
 }

@@ -29,16 +29,34 @@ fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_769_904_000)
 }
 
-/// Panics if a law does not hold for these bytes.
-pub fn check(input: &[u8]) {
-    let settings = Settings {
+/// A state that holds nothing but what a good manifest says.
+pub fn state_of(text: &str) -> State {
+    let path = Path::new("/nonexistent/albacore/fuzz/albacore.yaml");
+    let loaded = load_text(text.as_bytes(), path, &settings(), &Always, now()).expect("a good manifest");
+    let mut state = State::default();
+    for command in &loaded.desired.batch(&State::default()).commands {
+        let commit = decide(&state, command, &Context::default()).expect("the batch is accepted");
+        commit.changes.iter().for_each(|change| state.apply(change));
+    }
+    state
+}
+
+fn settings() -> Settings {
+    Settings {
         scope: Scope {
             region: Region::try_from("us-east-1").expect("a region"),
             account: AccountId::try_from("000000000000").expect("an account"),
         },
+        availability_zone: "us-east-1a".to_owned(),
         dns_suffix: "elb.localhost".to_owned(),
         own_files: manifest::OwnFiles::default(),
-    };
+        has_way_to: |_| true,
+    }
+}
+
+/// Panics if a law does not hold for these bytes.
+pub fn check(input: &[u8]) {
+    let settings = settings();
     // Nothing is there, so that relative paths lead nowhere.
     let path = Path::new("/nonexistent/albacore/fuzz/albacore.yaml");
     let again = || load_text(input, path, &settings, &Always, now());

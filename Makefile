@@ -2,13 +2,15 @@
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS ?= 60
+# Seconds that `make soak` lasts.
+SOAK_SECONDS ?= 1800
 # The Python that the tests' clients run on, made by `make setup`.
 export ALBACORE_TEST_PYTHON ?= $(CURDIR)/target/pytest-venv/bin/python
 
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help tools setup up test check bench instructions fuzz tidy conformance
+.PHONY: help tools setup up release test soak check bench instructions fuzz tidy conformance
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +25,17 @@ up: tools ## build albacore and run the hello example
 	$(CARGO) build --release --locked
 	target/release/albacore up examples/hello/albacore.yaml
 
+# `bench/run --shipped` measures it.
+release: tools ## build the program as it is shipped, laid out by what it executes under load: target/shipped/albacore
+	scripts/release.sh
+
 test: setup ## run every test
 	$(CARGO) test --workspace --locked
+
+# The same test is a part of `make test`, where it lasts for a moment.
+soak: setup ## load the release for SOAK_SECONDS=1800 while targets come and go and it is taken over
+	ALBACORE_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --package albacore --test load --locked -- \
+		--nocapture servers::
 
 # `tidy` includes `cargo xtask conformance --check`. The tests come last, because they take longest.
 check: setup ## everything CI asks for

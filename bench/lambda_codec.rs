@@ -17,8 +17,10 @@ use model::elb::health_check::HealthCheck;
 use model::elb::listener::{ListenerAttributes, ListenerProtocol};
 use model::elb::load_balancer::{LoadBalancerAttributes, Scheme};
 use model::elb::name::{LoadBalancerName, TargetGroupName};
+use model::elb::target_group::{LambdaTargets, TargetKind};
 use model::lambda::function::{
-    Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,
+    AwsApi, Code, CodeLocation, Environment, EphemeralStorage, FunctionConfiguration, FunctionMemory, FunctionName,
+    FunctionTimeout, Layers,
 };
 use model::lambda::logging::Logging;
 use model::lambda::runtime::Runtime;
@@ -119,7 +121,12 @@ fn state() -> Result<State, Box<dyn Error>> {
                 memory: FunctionMemory::default(),
                 environment: Environment::default(),
                 concurrency: None,
+                provisioned: 0,
+                ephemeral_storage: EphemeralStorage::default(),
                 logging: Logging::default(),
+                layers: Layers::default(),
+                network: None,
+                aws_api: AwsApi::default(),
             },
             code: Code {
                 location: CodeLocation::Executable(PathBuf::from("/bin/true")),
@@ -130,8 +137,11 @@ fn state() -> Result<State, Box<dyn Error>> {
         Command::CreateTargetGroup(CreateTargetGroup {
             arn: group.clone(),
             name: TargetGroupName::try_from("orders")?,
-            multi_value_headers: false,
-            health_check: HealthCheck::of_lambda(),
+            targets: TargetKind::Lambda(LambdaTargets {
+                function: None,
+                multi_value_headers: false,
+                health_check: HealthCheck::of_lambda(),
+            }),
             owner: Owner::Manifest,
         }),
         Command::RegisterFunction(group, function),

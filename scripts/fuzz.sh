@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for a while: scripts/fuzz.sh SECONDS. The differential target compares our reading of a
-# request with another parser's and runs among them.
+# Runs every fuzz target for a while: scripts/fuzz.sh SECONDS. The differential targets compare our reading of
+# requests and responses with other parsers' and run among them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:?usage: scripts/fuzz.sh SECONDS}

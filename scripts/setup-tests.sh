@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes what the tests need besides albacore itself: Python packages in target/pytest-venv, the stock runtime clients in
-# target/stock, the web frameworks of Node in target/frameworks. Every version is pinned by a file in tests/. Says
-# nothing and takes no time when everything is there; what has changed is made anew, and says how long it took.
+# target/stock, the web frameworks of Node in target/frameworks, AWS's SDK for Node in target/aws, what speaks WebSockets, gRPC and HTTP/2 in
+# target/protocols. Every version is pinned by a file in tests/. Says nothing and takes no time when everything is there;
+# what has changed is made anew, and says how long it took.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
@@ -17,10 +18,16 @@ have openssl || packages+=(openssl)
 have npm || packages+=(npm)
 have javac || packages+=(default-jdk-headless)
 have mvn || packages+=(maven)
+have ruby || packages+=(ruby)
 # The stock client of Node compiles a part of itself.
 have c++ || packages+=(g++)
 have cmake || packages+=(cmake)
 have xz || packages+=(xz-utils)
+# A target of the tests. Debian has it where only root looks.
+have nginx || [ -x /usr/sbin/nginx ] || packages+=(nginx)
+# Networks for functions, and an internet for them in tests. Debian has both where only root looks.
+have nft || [ -x /usr/sbin/nft ] || packages+=(nftables)
+have ip || [ -x /usr/sbin/ip ] || packages+=(iproute2)
 # Debian splits the parts of `venv` off; only the venv that is not there yet needs them.
 if [ ! -x "$venv/bin/python" ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     packages+=(python3-venv)
@@ -94,6 +101,13 @@ frameworks_node() { npm_packages "$1" tests/frameworks/node --ignore-scripts; }
 provide "$repository/target/frameworks/node" frameworks_node tests/frameworks/node/package.json \
     tests/frameworks/node/package-lock.json
 
+aws_node() { npm_packages "$1" tests/aws/node --ignore-scripts; }
+provide "$repository/target/aws/node" aws_node tests/aws/node/package.json tests/aws/node/package-lock.json
+
+protocols_node() { npm_packages "$1" tests/protocols/node --ignore-scripts; }
+provide "$repository/target/protocols/node" protocols_node tests/protocols/node/package.json \
+    tests/protocols/node/package-lock.json
+
 stock_python() { cp tests/stock/python/* "$1"; }
 provide "$stock/python" stock_python tests/stock/python/*
 
@@ -111,6 +125,12 @@ stock_go() {
         go build -trimpath -tags lambda.norpc -o "$1/bootstrap" .)
 }
 provide "$stock/go" stock_go tests/stock/go/*
+
+protocols_h2spec() {
+    (cd tests/protocols/h2spec && GOFLAGS="-modcacherw" GOMODCACHE="$stock/go-modules" GOCACHE="$stock/go-cache" CGO_ENABLED=0 \
+        go build -trimpath -o "$1/h2spec" github.com/summerwind/h2spec/cmd/h2spec)
+}
+provide "$repository/target/protocols/h2spec" protocols_h2spec tests/protocols/h2spec/*
 
 stock_java() {
     # `--strict-checksums`: a library that is not what its repository says is refused.

@@ -30,9 +30,7 @@ def main() -> int:
         print(f"bench: {missing}", file=sys.stderr)
         return 2
     try:
-        # The release as it is shipped.
-        built = arguments.binary or programs.cargo_build("--package", "albacore") / "albacore"
-        binary = built.resolve()
+        binary, build = chosen(arguments)
         for scenario in scenarios:
             getattr(scenario, "prepare", lambda: None)()
     except Broken as broken:
@@ -50,13 +48,22 @@ def main() -> int:
         folder=machine.ROOT / "target/bench",
     )
     shutil.rmtree(context.folder, ignore_errors=True)
-    about = machine.About.read(binary)
+    about = machine.About.read(binary, build)
     broken = [scenario.NAME for scenario in scenarios if not measured(scenario, context, about, arguments)]
     if broken:
         print(f"bench: broken: {', '.join(broken)}; what the servers said is under target/bench", file=sys.stderr)
         return 1
     shutil.rmtree(context.folder, ignore_errors=True)
     return 0
+
+
+def chosen(arguments: argparse.Namespace) -> tuple[Path, str]:
+    """The program that is measured, and how it was built."""
+    if arguments.binary:
+        return arguments.binary.resolve(), f"--binary {arguments.binary}"
+    if arguments.shipped:
+        return programs.shipped()
+    return programs.cargo_build("--package", "albacore").resolve() / "albacore", "cargo build --release"
 
 
 def parse() -> argparse.Namespace:
@@ -72,6 +79,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=positive, default=5, help="seconds of load in each run (default 5)")
     parser.add_argument("--quick", action="store_true", help="one round of a second each: tries the scenarios out")
     parser.add_argument("--write", action="store_true", help="replace the scenarios' sections in bench/RESULTS.md")
+    parser.add_argument("--shipped", action="store_true", help="measure what scripts/release.sh builds, as it is shipped")
     parser.add_argument("--binary", type=Path, help="measure this albacore instead of building target/release/albacore")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.scenarios if name not in SCENARIOS]

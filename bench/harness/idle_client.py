@@ -40,6 +40,8 @@ def read_answer(connection: socket.socket) -> None:
         if not more or len(answer) > ANSWER_BYTES_MAX:
             raise SystemExit(f"no complete answer: {answer[:200]!r}")
         answer += more
+    if not answer.startswith(b"HTTP/1.1 200 "):
+        raise SystemExit(f"the answer is {answer[:200]!r}")
 
 
 def complete(answer: bytes) -> bool:

@@ -23,7 +23,7 @@ OPEN_FILES = 32_768
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
-PACKAGES = {"node": "nodejs"}
+PACKAGES = {"bwrap": "bubblewrap", "h2load": "nghttp2-client", "node": "nodejs", "perf": "linux-perf"}
 """Where a tool's package in Debian and Ubuntu is not called like the tool."""
 
 
@@ -44,6 +44,10 @@ def find(tool: str) -> str | None:
     return shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
 def raise_open_files() -> None:
     """As far as we may; a scenario that needs more says so itself."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -57,10 +61,10 @@ def raise_open_files() -> None:
 
 
 @contextmanager
-def on_cpu(cpu: int):
-    """What is started inside runs on this processor, from its first instruction: affinity is inherited."""
+def on_cpu(*cpus: int):
+    """What is started inside runs on these processors, from its first instruction: affinity is inherited."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cpu})
+    os.sched_setaffinity(0, cpus)
     try:
         yield
     finally:
@@ -92,13 +96,13 @@ class About:
     albacore: str
 
     @staticmethod
-    def read(binary: Path) -> "About":
+    def read(binary: Path, build: str) -> "About":
         return About(
             date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
             commit=commit(),
             machine=f"{os.cpu_count()} processors ({processor()}), {memory_gib()} GiB of memory{hypervisor()}",
             system=f"Linux {platform.release()}, {distribution()}",
-            albacore=output([str(binary), "--version"]),
+            albacore=f"{output([str(binary), '--version'])} ({build})",
         )
 
 
@@ -111,7 +115,7 @@ def commit() -> str:
 
 def version(tool: str) -> str:
     """What a tool says about itself in its first line, without what is not its version."""
-    flag = {"openssl": "version", "python3": "--version"}.get(tool, "-v")
+    flag = {"h2load": "--version", "openssl": "version", "python3": "--version"}.get(tool, "-v")
     said = output([find(tool) or tool, flag]).splitlines()[0]
     for not_version in (" https", " Copyright", " (Library"):
         said = said.split(not_version)[0]

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -21,15 +21,22 @@ SETTLE_SECONDS = 3
 
 
 class Tree:
-    """A started server, pinned to the server's processor."""
+    """A started server, pinned to the server's processor unless others are named."""
 
-    def __init__(self, command: list[str], output: Path, folder: Path = machine.ROOT, variables: Mapping[str, str] = {}):
+    def __init__(
+        self,
+        command: list[str],
+        output: Path,
+        folder: Path = machine.ROOT,
+        variables: Mapping[str, str] = {},
+        cpus: Sequence[int] = (machine.SERVER_CPU,),
+    ):
         self.command = command
         self.output = output
         """Standard output and standard error; HAProxy's access log is its standard output."""
         # Settings of the person who measures do not belong into the result.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("ALBACORE_", "AWS_"))}
-        with machine.on_cpu(machine.SERVER_CPU), output.open("wb") as file:
+        with machine.on_cpu(*cpus), output.open("wb") as file:
             self.started_ns = time.monotonic_ns()
             self._process = subprocess.Popen(
                 command,
@@ -65,6 +72,15 @@ class Tree:
         for pid in pids:  # grows while it is walked
             pids.extend(children(pid))
         return pids
+
+    def pin_threads(self, name: str, cpus: Sequence[int]) -> None:
+        """The threads `name-0`, `name-1` and so on of the process that was started, each to a processor of its own."""
+        found = {read(task / "comm").strip(): int(task.name) for task in tasks(self._process.pid)}
+        for number, cpu in enumerate(cpus):
+            thread = found.get(f"{name}-{number}")
+            if thread is None:
+                raise Broken(f"{self.command[0]} has no thread {name}-{number}, but {', '.join(found)}")
+            os.sched_setaffinity(thread, {cpu})
 
     def stop(self) -> None:
         """Asks it to end, and kills what is left of the tree: not every peer takes its functions with it."""

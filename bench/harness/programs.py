@@ -30,6 +30,13 @@ def cargo_build(*what: str) -> Path:
     return machine.ROOT / "target/release"
 
 
+def shipped() -> tuple[Path, str]:
+    """Builds the program as it is shipped, and returns it and how it was built."""
+    run(["scripts/release.sh"], machine.ROOT)
+    folder = machine.ROOT / "target/shipped"
+    return folder / "albacore", (folder / "how").read_text().strip()
+
+
 FUNCTIONS = machine.ROOT / "bench/lambda"
 """The project of the function and of the floor."""
 FUNCTIONS_TARGET = machine.ROOT / "target/bench-lambda"
@@ -41,6 +48,32 @@ def functions() -> Path:
     project = ["--manifest-path", str(FUNCTIONS / "Cargo.toml"), "--target-dir", str(FUNCTIONS_TARGET)]
     run(["cargo", "build", "--quiet", "--release", "--locked", *project], machine.ROOT)
     return FUNCTIONS_TARGET / "release"
+
+
+@cache
+def static_function() -> Path:
+    """Builds the function without shared libraries, and returns it."""
+    said = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout
+    (host,) = [line.removeprefix("host: ") for line in said.splitlines() if line.startswith("host: ")]
+    target = FUNCTIONS_TARGET / "static"
+    project = ["--manifest-path", str(FUNCTIONS / "Cargo.toml"), "--target-dir", str(target), "--bin", "hello"]
+    # With a target of its own, so that the flags are not those of what runs while it is built.
+    flags = ["--target", host, "--config", f"target.{host}.rustflags=['-Ctarget-feature=+crt-static']"]
+    run(["cargo", "build", "--quiet", "--release", "--locked", *project, *flags], machine.ROOT)
+    return target / host / "release/hello"
+
+
+RELAY = machine.ROOT / "bench/relay"
+"""The project of the origin, the floor and the clients of what relays."""
+RELAY_TARGET = machine.ROOT / "target/bench-relay"
+
+
+@cache
+def relay() -> Path:
+    """Builds them, and returns their folder."""
+    project = ["--manifest-path", str(RELAY / "Cargo.toml"), "--target-dir", str(RELAY_TARGET)]
+    run(["cargo", "build", "--quiet", "--release", "--locked", *project], machine.ROOT)
+    return RELAY_TARGET / "release"
 
 
 def lambda_runtime() -> str:

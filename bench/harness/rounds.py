@@ -40,7 +40,7 @@ class Run:
     processes: int
     """At the end of the load."""
     logged: float
-    """Lines in the access log for each request that was answered since the start: what is dropped is not work."""
+    """Lines in the access log for each request of the load that was answered: what is dropped is not work."""
     tls: str | None
     """What was negotiated."""
     commands: tuple[str, str]
@@ -96,18 +96,19 @@ def under_load(context: Context, candidate: Candidate, load: Load) -> Run:
     with candidate.start() as server:
         tls = check_tls(server) if server.work.tls else None
         warm_up = load.generate(server, context.warm_up_seconds)
-        cpu, own, busy = server.tree.cpu_ns(), server.tree.own_cpu_ns(), machine.busy_ns(machine.SERVER_CPU)
+        cpu, own, busy = server.tree.cpu_ns(), server.tree.own_cpu_ns(), machine.busy_ns(server.work.cpu)
         wall = time.monotonic_ns()
         done = load.generate(server, context.seconds)
         wall = time.monotonic_ns() - wall
         cpu, own = server.tree.cpu_ns() - cpu, server.tree.own_cpu_ns() - own
-        busy = machine.busy_ns(machine.SERVER_CPU) - busy
+        busy = machine.busy_ns(server.work.cpu) - busy
         server.tree.check_alive()
         if not done.units:
             raise Broken(f"{candidate.name}: nothing was answered")
         memory, processes = server.tree.anonymous_bytes(), len(server.tree.pids())
         commands = (reproducible(server.tree.command), reproducible(load.command(server, context.seconds)))
-        logged = server.stop_and_count_lines() / (warm_up.units + done.units)
+        lines = max(0, server.stop_and_count_lines() - server.probes)
+        logged = lines / (warm_up.logged + done.logged)
         return Run(
             requests=done.units,
             cpu_ns=cpu,

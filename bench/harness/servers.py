@@ -9,7 +9,7 @@ import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ TLS_NAME = "bench.localhost"
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-3-2021-06"
 
 REQUEST_PATH = "/orders/1234?page=2&sort=asc"
-REQUEST_HEADERS = {
+REQUEST_HEADERS: dict[str, str] = {
     "Host": "shop.example.com",
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
     "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
@@ -39,9 +39,9 @@ REQUEST_HEADERS = {
 }
 
 
-def request_head() -> bytes:
+def request_head(more: Mapping[str, str] = {}) -> bytes:
     """What a client sends; wrk writes the same fields."""
-    fields = "".join(f"{name}: {value}\r\n" for name, value in REQUEST_HEADERS.items())
+    fields = "".join(f"{name}: {value}\r\n" for name, value in (REQUEST_HEADERS | dict(more)).items())
     return f"GET {REQUEST_PATH} HTTP/1.1\r\n{fields}\r\n".encode()
 
 
@@ -52,7 +52,11 @@ class Work:
     rules: int
     """How many rules there are; the last one answers. With 0 the default action does."""
     tls: bool = False
+    http2: bool = False
+    """What clients ask for. Peers offer it only then."""
     connections_max: int = 1000
+    cpu: int = machine.SERVER_CPU
+    """Where the server runs."""
 
 
 class Server:
@@ -61,6 +65,10 @@ class Server:
     script: Path | None = None
     """For wrk, where a request is more than a GET."""
     ready_seconds = READY_SECONDS
+    body = BODY.encode()
+    """Of every answer."""
+    probes = 0
+    """Requests of ours that were answered."""
 
     def __init__(self, tree: Tree, port: int, work: Work, folder: Path):
         self.tree, self.port, self.work, self._folder = tree, port, work, folder
@@ -76,6 +84,12 @@ class Server:
             self.tree.stop()
             raise
         return self
+
+    def file(self, name: str, content: bytes) -> Path:
+        """For who loads it."""
+        path = self._folder / name
+        path.write_bytes(content)
+        return path
 
     def stop_and_count_lines(self) -> int:
         """Ends it, so that its last lines are written, and counts those of its access log, if it has one."""
@@ -94,21 +108,33 @@ class Server:
     def answers(self) -> bool:
         """Whether it serves, and what every candidate has to answer."""
         self.tree.check_alive()
+        try:
+            self.expect(*self.ask("GET", REQUEST_PATH))
+        # Reset: albacore has tried whether the port is free.
+        except (ConnectionRefusedError, ConnectionResetError):
+            return False
+        return True
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        """One request on a connection of its own: status and body of the answer."""
         if self.work.tls:
             connection = http.client.HTTPSConnection(HOST, self.port, timeout=5, context=trusting())
         else:
             connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
         try:
-            connection.request("GET", REQUEST_PATH, headers=REQUEST_HEADERS)
+            connection.request(method, path, body, headers=REQUEST_HEADERS)
             answer = connection.getresponse()
-            body = answer.read().decode()
-        except ConnectionRefusedError:
-            return False
+            said = answer.read()
         finally:
             connection.close()
-        if (answer.status, body) != (200, BODY):
-            raise Broken(f"{self.tree.command[0]} answers {answer.status} {body!r}")
-        return True
+        self.probes += 1
+        return answer.status, said
+
+    def expect(self, status: int, body: bytes) -> None:
+        """That an answer is the right one."""
+        if (status, body) != (200, self.body):
+            shown = f"{body[:200]!r}, {len(body)} bytes, instead of 200 with {len(self.body)}"
+            raise Broken(f"{self.tree.command[0]} answers {status} {shown}")
 
 
 def trusting() -> ssl.SSLContext:
@@ -125,28 +151,41 @@ def albacore(context: Context, work: Work) -> Server:
 
 def albacore_with(context: Context, work: Work, manifest_of: Callable[[int], str]) -> Server:
     """albacore with a manifest for a listener on this port."""
-    folder = new_folder(context, "albacore")
-    port = free_port()
+    folder, port = new_folder(context, "albacore"), free_port()
+    return Server(albacore_tree(context, folder, manifest_of(port)), port, work, folder)
+
+
+def albacore_tree(
+    context: Context,
+    folder: Path,
+    text: str,
+    cpus: Sequence[int] = (machine.SERVER_CPU,),
+    cores: int = 1,
+    cpu_share: str = "unlimited",
+) -> Tree:
+    """`cores`: how many traffic threads. `cpus`: where all of it runs."""
     # A folder of its own: albacore watches it, and the logs would be changes in it.
     manifest = folder / "manifest/albacore.yaml"
     manifest.parent.mkdir()
-    manifest.write_text(manifest_of(port))
-    tree = Tree(
-        [
-            shown(context.binary),
-            *["up", shown(manifest)],
-            *["--cores", "1"],
-            *["--endpoint", f"{HOST}:0"],
-            *["--data-dir", shown(folder / "data")],
-            *["--access-log", shown(folder / "access.log")],
-        ],
-        folder / "output",
-    )
-    return Server(tree, port, work, folder)
+    manifest.write_text(text)
+    command = [
+        shown(context.binary),
+        *["up", shown(manifest)],
+        *["--cores", str(cores)],
+        *["--endpoint", f"{HOST}:0"],
+        *["--data-dir", shown(folder / "data")],
+        *["--access-log", shown(folder / "access.log")],
+        # What a function costs is measured, and not how long it waits for the share that its memory gives it: peers have none.
+        *["--cpu-share", cpu_share],
+    ]
+    return Tree(command, folder / "output", cpus=cpus)
 
 
-def manifest_text(work: Work, port: int, pem: Path | None) -> str:
-    answer = f"fixed_response: {{ status: 200, content_type: text/plain, body: {BODY} }}"
+FIXED_RESPONSE = f"fixed_response: {{ status: 200, content_type: text/plain, body: {BODY} }}"
+
+
+def manifest_text(work: Work, port: int, pem: Path | None, answer: str = FIXED_RESPONSE) -> str:
+    """`answer` is the action of the last rule, or of the default one where there are no others."""
     lines = ["load_balancers:", "  bench:", "    listeners:", f"      - port: {port}"]
     if pem:
         files = f"certificate: {pem.with_suffix('.crt')}, private_key: {pem.with_suffix('.key')}"
@@ -162,17 +201,20 @@ def manifest_text(work: Work, port: int, pem: Path | None) -> str:
 
 
 def haproxy(context: Context, work: Work, log: bool) -> Server:
-    folder = new_folder(context, "haproxy")
-    port = free_port()
-    config = folder / "haproxy.cfg"
-    config.write_text(haproxy_config(work, port, certificate(context) if work.tls else None, log))
+    folder, port = new_folder(context, "haproxy"), free_port()
+    config = [*haproxy_globals(work, log), *haproxy_frontend(context, work, port), *haproxy_rules(work)]
+    return Server(haproxy_tree(folder, config), port, work, folder)
+
+
+def haproxy_tree(folder: Path, config: list[str], cpu: int = machine.SERVER_CPU) -> Tree:
+    file = folder / "haproxy.cfg"
+    file.write_text("\n".join([*config, ""]))
     # -db: in the foreground, no master.
-    tree = Tree([machine.find("haproxy") or "haproxy", "-db", "-f", shown(config)], folder / "access.log")
-    return Server(tree, port, work, folder)
+    command = [machine.find("haproxy") or "haproxy", "-db", "-f", shown(file)]
+    return Tree(command, folder / "access.log", cpus=(cpu,))
 
 
-def haproxy_config(work: Work, port: int, pem: Path | None, log: bool) -> str:
-    answer = f'http-request return status 200 content-type text/plain string "{BODY}"'
+def haproxy_globals(work: Work, log: bool) -> list[str]:
     # HAProxy wants two descriptors for each connection and refuses to start with fewer; a fixed response needs one.
     lines = ["global", f"    maxconn {work.connections_max + 100}", "    nbthread 1", "    no strict-limits"]
     if log:
@@ -180,17 +222,31 @@ def haproxy_config(work: Work, port: int, pem: Path | None, log: bool) -> str:
     lines += ["defaults", "    mode http"]
     if log:
         lines += ["    log global", "    option httplog"]
-    lines += [f"    timeout {name} 60s" for name in ("client", "http-request", "http-keep-alive", "connect", "server")]
-    secure = f" ssl crt {pem} alpn http/1.1 ssl-min-ver TLSv1.3 ciphersuites {TLS_SUITE} curves {TLS_GROUP}" if pem else ""
-    lines += ["frontend bench", f"    bind {HOST}:{port}{secure}"]
-    if work.rules:
-        for host, path in other_rules(work.rules - 1):
-            condition = haproxy_condition(host, path)
-            lines.append(f"    http-request return status 404 if {condition}")
-        lines += [f"    {answer} if {haproxy_condition('.example.com', '/orders/')}", "    http-request return status 404"]
-    else:
-        lines.append(f"    {answer}")
-    return "\n".join(lines) + "\n"
+    timeouts = ("client", "http-request", "http-keep-alive", "connect", "server", "tunnel")
+    return lines + [f"    timeout {name} 60s" for name in timeouts]
+
+
+def haproxy_frontend(context: Context, work: Work, port: int) -> list[str]:
+    pem = certificate(context) if work.tls else None
+    alpn = "h2,http/1.1" if work.http2 else "http/1.1"
+    tls = f" ssl crt {pem} alpn {alpn} ssl-min-ver TLSv1.3 ciphersuites {TLS_SUITE} curves {TLS_GROUP}" if pem else ""
+    return ["frontend bench", f"    bind {HOST}:{port}{tls}"]
+
+
+def haproxy_rules(work: Work) -> list[str]:
+    answer = f'http-request return status 200 content-type text/plain string "{BODY}"'
+    if not work.rules:
+        return [f"    {answer}"]
+    return [
+        *haproxy_other_rules(work.rules - 1),
+        f"    {answer} if {haproxy_condition('.example.com', '/orders/')}",
+        "    http-request return status 404",
+    ]
+
+
+def haproxy_other_rules(count: int) -> list[str]:
+    conditions = [haproxy_condition(host, path) for host, path in other_rules(count)]
+    return [f"    http-request return status 404 if {condition}" for condition in conditions]
 
 
 def haproxy_condition(host: str | None, path: str) -> str:

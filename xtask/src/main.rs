@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod aws_api;
 mod conformance;
 mod licences;
 mod repository;
@@ -17,6 +18,7 @@ use repository::Repository;
 const USAGE: &str = "usage: cargo xtask <command>
   tidy                    the rules of the house: arrows between rooms, unsafe code, long files, sleeps in tests
   conformance [--check]   write docs/conformance.md from the checklist and the tests that cite it, or check it is fresh
+  aws-api [--check]       write docs/aws-api.md from the tables of operations, or check it is fresh
   licences                licences, banned crates and duplicates of the dependencies, by deny.toml";
 
 fn main() -> ExitCode {
@@ -43,6 +45,8 @@ fn run(arguments: &[&str]) -> Result<Vec<String>> {
         ["tidy"] => tidy::findings(&Repository::open()?),
         ["conformance"] => conformance::write(&Repository::open()?).map(|()| Vec::new()),
         ["conformance", "--check"] => Ok(conformance::findings(&Repository::open()?)),
+        ["aws-api"] => aws_api::write(&Repository::open()?).map(|()| Vec::new()),
+        ["aws-api", "--check"] => Ok(aws_api::findings(&Repository::open()?)),
         ["licences"] => licences::findings(&Repository::open()?),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 
+use crate::aws_api;
 use crate::conformance;
 use crate::repository::Repository;
 
@@ -26,6 +27,7 @@ pub(crate) fn findings(repository: &Repository) -> Result<Vec<String>> {
     findings.extend(long_files(repository));
     findings.extend(examples_without_test(repository));
     findings.extend(conformance::findings(repository));
+    findings.extend(aws_api::findings(repository));
     Ok(findings)
 }
 

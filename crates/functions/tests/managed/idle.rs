@@ -128,7 +128,11 @@ signal.signal(signal.SIGTERM, goodbye)
 def handler(event, context):
     return 1
 ";
-    let world = world.with_options(|options| options.freeze_after = Duration::from_millis(1));
+    let world = world.with_options(|options| {
+        options.freeze_after = Duration::from_millis(1);
+        // A busy machine needs more than the 300 milliseconds of an internal extension.
+        options.shutdown_timeout = Duration::from_secs(60);
+    });
     let function = world.function("python3.12", "app.handler", &[("app.py", CODE)]);
     assert_eq!(outcomes(&world, function, &["{}"]).await, ["1"]);
     until_still(&world).await;

@@ -5,6 +5,7 @@ than everything else here together.
 """
 
 import _socket
+import _thread
 
 VERSION = b"/2018-06-01/runtime/"
 NEXT = b"GET " + VERSION + b"invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n"
@@ -29,6 +30,33 @@ class Event:
         self.body = body
 
 
+def attend(socket):
+    """Waits until there is something to receive, and hears signals meanwhile. The system may give a signal to any thread,
+    but its handler runs in this one, which would go on to wait where no other thread can wake it."""
+    import _signal
+    import os
+    import select
+
+    try:
+        heard, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        # The function has used up its descriptors.
+        return
+    before = _signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    try:
+        # Else the function wakes this thread itself.
+        if before == -1:
+            poll = select.poll()
+            poll.register(socket, select.POLLIN)
+            poll.register(heard, select.POLLIN)
+            while [file for file, _ in poll.poll()] == [heard]:
+                os.read(heard, READ_BYTES)
+    finally:
+        _signal.set_wakeup_fd(before)
+        os.close(heard)
+        os.close(told)
+
+
 class RuntimeApi:
     def __init__(self, address):
         host, _, port = address.rpartition(":")
@@ -49,6 +77,8 @@ class RuntimeApi:
             try:
                 if self.socket is None:
                     self.ask_for_event()
+                if _thread._count():
+                    attend(self.socket)
                 while self.acknowledgements_due:
                     # Whether an answer was taken or refused (too large, too late): the next event comes all the same.
                     self.receive()

@@ -369,18 +369,29 @@ async fn a_new_revision_is_another_package_and_a_removed_one_is_unpacked_again()
     assert_eq!(fs::read(second.join("a")).unwrap(), b"2");
 }
 
-#[tokio::test]
-async fn a_dropped_caller_leaves_the_work_to_the_next() {
+#[test]
+fn a_dropped_caller_leaves_the_work_to_the_next() {
     let world = World::new();
     let codes = world.codes();
     let code = world.zip(&archive(&[Entry::file("a", b"1")]), "1");
-    {
-        let mut first = Box::pin(codes.ready(&code));
-        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context).is_pending()));
-        assert!(polled.await, "it waits for the disk");
-    }
-    let folder = folder(codes.ready(&code).await).unwrap();
-    assert_eq!(fs::read(folder.join("a")).unwrap(), b"1");
+    // The one thread for the disk is busy until the caller is gone.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (gone, until_gone) = std::sync::mpsc::channel::<()>();
+    runtime.spawn_blocking(move || until_gone.recv());
+    runtime.block_on(async {
+        {
+            let mut first = Box::pin(codes.ready(&code));
+            let polled =
+                std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context).is_pending()));
+            assert!(polled.await, "it waits for the disk");
+        }
+        drop(gone);
+        let folder = folder(codes.ready(&code).await).unwrap();
+        assert_eq!(fs::read(folder.join("a")).unwrap(), b"1");
+    });
 }
 
 #[tokio::test]

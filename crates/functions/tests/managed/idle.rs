@@ -14,6 +14,9 @@ pub(crate) const CASES: &[Case] = &[
     ("an_idle_one_stands_still", |world| Box::pin(stands_still(world))),
     ("a_frozen_one_is_ended", |world| Box::pin(frozen_ends(world))),
     ("a_frozen_one_has_last_words", |world| Box::pin(frozen_shutdown(world))),
+    ("a_signal_that_another_thread_gets_is_heard", |world| {
+        Box::pin(shutdown_of_another_thread(world))
+    }),
     ("an_old_one_is_not_used_again", |world| Box::pin(old(world))),
     ("idle_ones_go_when_memory_is_short", |world| {
         Box::pin(short_of_memory(world))
@@ -42,7 +45,7 @@ fn parse(outcome: &str) -> (String, u64) {
     (value[0].as_str().unwrap().to_owned(), value[2].as_u64().unwrap())
 }
 
-/// Waits until the only interpreter uses no processor time any more.
+/// Waits until no interpreter uses no processor time any more.
 async fn until_still(world: &World) {
     let used = || {
         let of = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/schedstat")).ok();
@@ -104,13 +107,9 @@ async fn frozen_ends(world: World) {
     world.core.shutdown().await;
 }
 
-/// One that is stopped goes on for its end.
-async fn frozen_shutdown(world: World) {
-    if world.spawner.tier() == Tier::Process || world.start == Start::Parked {
-        return;
-    }
-    const CODE: &str = "
-import http.client, os, signal, sys
+/// Says goodbye when it ends.
+const POLITE: &str = "
+import http.client, os, signal
 api = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
 api.request('POST', '/2020-01-01/extension/register', '{\"events\":[]}', {'Lambda-Extension-Name': 'inner'})
 answer = api.getresponse()
@@ -128,17 +127,41 @@ signal.signal(signal.SIGTERM, goodbye)
 def handler(event, context):
     return 1
 ";
+
+/// One that is stopped goes on for its end.
+async fn frozen_shutdown(world: World) {
+    if world.spawner.tier() == Tier::Process || world.start == Start::Parked {
+        return;
+    }
     let world = world.with_options(|options| {
         options.freeze_after = Duration::from_millis(1);
         // A busy machine needs more than the 300 milliseconds of an internal extension.
         options.shutdown_timeout = Duration::from_secs(60);
     });
-    let function = world.function("python3.12", "app.handler", &[("app.py", CODE)]);
+    let function = world.function("python3.12", "app.handler", &[("app.py", POLITE)]);
     assert_eq!(outcomes(&world, function, &["{}"]).await, ["1"]);
     until_still(&world).await;
     world.core.shutdown().await;
+    assert!(has_said_goodbye(&world));
+}
+
+/// The system may give a signal to any thread, above all after a freeze; Python's handler waits for the one of the bootstrap.
+async fn shutdown_of_another_thread(world: World) {
+    if world.start == Start::Parked {
+        return;
+    }
+    let code = format!("{POLITE}\nsignal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGTERM}})\n");
+    let world = world.with_options(|options| options.shutdown_timeout = Duration::from_secs(60));
+    let function = world.function("python3.12", "app.handler", &[("app.py", &code)]);
+    assert_eq!(outcomes(&world, function, &["{}"]).await, ["1"]);
+    until_still(&world).await;
+    world.core.shutdown().await;
+    assert!(has_said_goodbye(&world));
+}
+
+fn has_said_goodbye(world: &World) -> bool {
     let said = world.log.of(functions::Source::Stdout);
-    assert!(said.iter().any(|line| line.contains("goodbye")), "{said:?}");
+    said.iter().any(|line| line.contains("goodbye"))
 }
 
 async fn old(world: World) {

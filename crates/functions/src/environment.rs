@@ -231,9 +231,10 @@ impl Environment {
                     self.end();
                 }
             }
+            // It is about to end: there is nothing for it, and nothing that it has done wrong.
+            RuntimeState::Absent => self.state.borrow_mut().wait_as(runtime, connection),
             RuntimeState::InitError
             | RuntimeState::Answering(_)
-            | RuntimeState::Absent
             | RuntimeState::ExitedInInit
             | RuntimeState::Exited => {
                 return Err(Refusal::Transition {

@@ -17,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     ("a_signal_that_another_thread_gets_is_heard", |world| {
         Box::pin(shutdown_of_another_thread(world))
     }),
+    ("who_asks_at_the_end_waits", |world| Box::pin(asking_at_the_end(world))),
     ("an_old_one_is_not_used_again", |world| Box::pin(old(world))),
     ("idle_ones_go_when_memory_is_short", |world| {
         Box::pin(short_of_memory(world))
@@ -122,7 +123,10 @@ def wait():
 threading.Thread(target=wait, daemon=True).start()
 def goodbye(*_):
     print('goodbye', flush=True)
+    last()
     os._exit(0)
+def last():
+    pass
 signal.signal(signal.SIGTERM, goodbye)
 def handler(event, context):
     return 1
@@ -157,6 +161,28 @@ async fn shutdown_of_another_thread(world: World) {
     until_still(&world).await;
     world.core.shutdown().await;
     assert!(has_said_goodbye(&world));
+}
+
+/// A runtime whose environment ends gets no event and no refusal.
+async fn asking_at_the_end(world: World) {
+    if world.start == Start::Parked {
+        return;
+    }
+    const ASKING: &str = "
+def last():
+    late = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    late.request('GET', '/2018-06-01/runtime/invocation/next')
+    print('asked', flush=True)
+    print('answered', late.getresponse().status, flush=True)
+";
+    let world = world.with_options(|options| options.shutdown_timeout = Duration::from_secs(10));
+    let function = world.function("python3.12", "app.handler", &[("app.py", &format!("{POLITE}{ASKING}"))]);
+    assert_eq!(outcomes(&world, function, &["{}"]).await, ["1"]);
+    until_still(&world).await;
+    world.core.shutdown().await;
+    let said = world.log.of(functions::Source::Stdout);
+    assert!(said.iter().any(|line| line.contains("asked")), "{said:?}");
+    assert!(!said.iter().any(|line| line.contains("answered")), "{said:?}");
 }
 
 fn has_said_goodbye(world: &World) -> bool {

@@ -8,6 +8,7 @@
 //! Left to others: the fields of a line and escaping line breaks in them (the request record), calling
 //! [`AccessLogSender::flush`] every 100 to 200 ms (the core's timer), compressing and deleting old files.
 
+mod cache;
 mod writer;
 
 use std::fmt;

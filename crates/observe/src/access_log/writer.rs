@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use super::cache::Cache;
 use super::{AccessLogEvent, AccessLogLimits, AccessLogStatus, Shared, open_file};
 use crate::append::{Unwritten, append_all, half_line, whole_lines};
 use crate::batch::{Batch, Message};
@@ -17,6 +18,7 @@ pub(super) struct Writer {
     path: PathBuf,
     /// `None` while the file is gone and no new one can be opened.
     file: Option<File>,
+    cache: Cache,
     limits: AccessLogLimits,
     shared: Arc<Shared>,
     on_event: Box<dyn FnMut(AccessLogEvent) + Send>,
@@ -40,6 +42,7 @@ impl Writer {
         Self {
             path,
             file: Some(file),
+            cache: Cache::new(),
             limits,
             shared,
             on_event,
@@ -104,7 +107,9 @@ impl Writer {
             append_all(file, b"\n").map_err(|unwritten| Unwritten::nothing(unwritten.error))?;
             self.mid_line = false;
         }
-        append_all(file, bytes)
+        append_all(file, bytes)?;
+        self.cache.written(bytes.len(), file);
+        Ok(())
     }
 
     /// A disk that fills up takes half a batch. The half line at its end is cut off, or, where that is impossible,

@@ -7,6 +7,7 @@ from concurrent import futures
 import grpc
 
 BOUND = 30
+LONG = 3 * BOUND
 cancelled = threading.Semaphore(0)
 
 
@@ -48,16 +49,28 @@ def compressed(request, context):
 
 
 def slow(request, context):
-    over = threading.Event()
-    context.add_callback(over.set)
-    if over.wait(BOUND) and not context.is_active():
-        cancelled.release()
+    until_over(context).wait(LONG)
     return b"late"
 
 
 def slow_stream(request, context):
+    # Before the client may leave, because then the rest is not run.
+    over = until_over(context)
     yield b"first"
-    slow(request, context)
+    over.wait(LONG)
+
+
+def until_over(context):
+    """The event of the call's end, which is counted; by itself it does not end before the test does."""
+    over = threading.Event()
+
+    def end():
+        over.set()
+        cancelled.release()
+
+    if not context.add_callback(end):
+        end()
+    return over
 
 
 def was_cancelled(request, context):

@@ -69,6 +69,12 @@ fn a_function_that_misbehaves_harms_itself_alone() {
             "{path}: {body}"
         );
         assert_eq!(last_error(&server, "502"), reason, "{path}");
+        // Else the next request may come before the environment has asked for it, and get another one.
+        until("no function is busy", || {
+            let (_, status) = server.own_api("status");
+            let functions = status["functions"].as_array()?;
+            functions.iter().all(|function| function["busy"] == 0).then_some(())
+        });
     }
     assert_eq!(worker(&server), before, "the same environment serves on");
 }

@@ -8,6 +8,7 @@
 
 pub mod acm;
 pub mod arn;
+pub mod bucket;
 pub mod change;
 pub mod command;
 pub mod ec2;

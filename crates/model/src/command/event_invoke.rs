@@ -4,7 +4,8 @@ use super::{Commit, Reply};
 use crate::change::Change;
 use crate::ids::{Owner, Timestamp};
 use crate::lambda::event_invoke::{
-    self, Destination, EventInvokeConfig, MaximumEventAge, MaximumRetryAttempts, QualifiedArn, Settings,
+    self, Destination, EventInvokeConfig, FailureDestination, MaximumEventAge, MaximumRetryAttempts, QualifiedArn,
+    Settings,
 };
 use crate::refusal::{EventInvokeRefusal, Refusal};
 use crate::state::State;
@@ -43,10 +44,19 @@ pub struct UpdateConfig {
     pub maximum_retry_attempts: Option<MaximumRetryAttempts>,
     /// `MaximumEventAgeInSeconds`.
     pub maximum_event_age: Option<MaximumEventAge>,
-    /// `DestinationConfig`: on success, on failure. Both are replaced.
-    pub destinations: Option<[Option<Destination>; 2]>,
+    /// `DestinationConfig`: both are replaced.
+    pub destinations: Option<Destinations>,
     /// When. `None`: the time of the call.
     pub last_modified: Option<Timestamp>,
+}
+
+/// Where outcomes go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Destinations {
+    /// `OnSuccess`.
+    pub on_success: Option<Destination>,
+    /// `OnFailure`. Whether its bucket is there is for whoever asks: it is no resource.
+    pub on_failure: Option<FailureDestination>,
 }
 
 impl Command {
@@ -78,7 +88,7 @@ pub(super) fn decide(state: &State, command: &Command, now: Timestamp) -> Result
             if update.maximum_event_age.is_some() {
                 settings.maximum_event_age = update.maximum_event_age;
             }
-            if let Some([on_success, on_failure]) = &update.destinations {
+            if let Some(Destinations { on_success, on_failure }) = &update.destinations {
                 settings.on_success.clone_from(on_success);
                 settings.on_failure.clone_from(on_failure);
             }
@@ -103,7 +113,7 @@ fn put(
     if settings.is_empty() {
         return Err(EventInvokeRefusal::Nothing.into());
     }
-    for destination in settings.destinations() {
+    for destination in settings.functions() {
         if destination.function == function.function() {
             return Err(EventInvokeRefusal::OwnDestination.into());
         }

@@ -1,6 +1,7 @@
 //! What becomes of asynchronous invocations of a function. Source: Lambda 5.9, 8.12.
 
 use crate::arn::FunctionArn;
+use crate::bucket::{BucketArn, InvalidBucketArn};
 use crate::ids::{Owner, Timestamp};
 use rpds::RedBlackTreeMapSync as Map;
 use std::borrow::Borrow;
@@ -195,7 +196,7 @@ pub struct Settings {
     /// Where a record of each success goes.
     pub on_success: Option<Destination>,
     /// Where a record of each event goes that is given up.
-    pub on_failure: Option<Destination>,
+    pub on_failure: Option<FailureDestination>,
 }
 
 impl Settings {
@@ -214,9 +215,15 @@ impl Settings {
         Duration::from_secs(self.maximum_event_age.unwrap_or_default().0.into())
     }
 
-    /// Both destinations.
-    pub fn destinations(&self) -> impl Iterator<Item = &Destination> {
-        self.on_success.iter().chain(&self.on_failure)
+    /// The functions among the destinations.
+    pub fn functions(&self) -> impl Iterator<Item = &Destination> {
+        let on_failure = self.on_failure.as_ref().and_then(FailureDestination::function);
+        self.on_success.iter().chain(on_failure)
+    }
+
+    /// The bucket among them.
+    pub fn bucket(&self) -> Option<&BucketArn> {
+        self.on_failure.as_ref().and_then(FailureDestination::bucket)
     }
 }
 
@@ -339,6 +346,79 @@ impl fmt::Display for Destination {
     }
 }
 
+/// Where the record of a failure goes.
+#[derive(Clone, PartialEq, Eq)]
+pub enum FailureDestination {
+    /// Another function.
+    Function(Destination),
+    /// A bucket, in which it becomes an object.
+    Bucket(BucketArn),
+}
+
+/// Neither the ARN of a function nor that of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidFailureDestination {
+    /// Of a function, as it looks.
+    #[error(transparent)]
+    Function(InvalidQualifiedArn),
+    /// Of a bucket, as it looks.
+    #[error(transparent)]
+    Bucket(InvalidBucketArn),
+}
+
+impl FailureDestination {
+    /// The function, if it is one.
+    pub fn function(&self) -> Option<&Destination> {
+        match self {
+            Self::Function(function) => Some(function),
+            Self::Bucket(_) => None,
+        }
+    }
+
+    /// The bucket, if it is one.
+    pub fn bucket(&self) -> Option<&BucketArn> {
+        match self {
+            Self::Function(_) => None,
+            Self::Bucket(bucket) => Some(bucket),
+        }
+    }
+}
+
+impl TryFrom<&str> for FailureDestination {
+    type Error = InvalidFailureDestination;
+
+    fn try_from(text: &str) -> Result<Self, InvalidFailureDestination> {
+        match text.split(':').nth(2) {
+            Some("s3") => BucketArn::try_from(text)
+                .map(Self::Bucket)
+                .map_err(InvalidFailureDestination::Bucket),
+            _ => Destination::try_from(text)
+                .map(Self::Function)
+                .map_err(InvalidFailureDestination::Function),
+        }
+    }
+}
+
+impl fmt::Display for FailureDestination {
+    /// As the caller named it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(function) => fmt::Display::fmt(function, formatter),
+            Self::Bucket(bucket) => fmt::Display::fmt(bucket, formatter),
+        }
+    }
+}
+
+impl fmt::Debug for FailureDestination {
+    /// As what it is: a function looks as it does on success.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(function) => fmt::Debug::fmt(function, formatter),
+            Self::Bucket(bucket) => fmt::Debug::fmt(bucket, formatter),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -378,7 +458,41 @@ mod tests {
         }
         let destination = Destination::try_from(ARN).unwrap();
         assert_eq!(destination.invoked().as_str(), format!("{ARN}:$LATEST"));
-        assert!(Destination::try_from("arn:aws:sqs:eu-west-1:111122223333:q").is_err());
+        for other in ["arn:aws:sqs:eu-west-1:111122223333:q", "arn:aws:s3:::dead"] {
+            assert!(Destination::try_from(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn failures_go_to_a_function_or_into_a_bucket() {
+        let to = |text: &str| FailureDestination::try_from(text);
+        let function = to(&format!("{ARN}:live")).unwrap();
+        assert_eq!(
+            (function.function(), function.bucket()),
+            (
+                Destination::try_from(format!("{ARN}:live").as_str()).ok().as_ref(),
+                None
+            )
+        );
+        let bucket = to("arn:aws:s3:::dead").unwrap();
+        assert_eq!(bucket.function(), None);
+        assert_eq!(bucket.bucket().map(BucketArn::name), Some("dead"));
+        assert_eq!(bucket.to_string(), "arn:aws:s3:::dead");
+        assert!(matches!(
+            to("arn:aws:s3:::../etc"),
+            Err(InvalidFailureDestination::Bucket(_))
+        ));
+        assert!(matches!(
+            to("arn:aws:sqs:eu-west-1:111122223333:q"),
+            Err(InvalidFailureDestination::Function(_))
+        ));
+        let settings = Settings {
+            on_success: function.function().cloned(),
+            on_failure: Some(bucket),
+            ..Settings::default()
+        };
+        assert_eq!(settings.functions().count(), 1);
+        assert_eq!(settings.bucket().map(BucketArn::name), Some("dead"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Where logs are delivered. Source: ALB 1.4, 8.1.1.
 
+use crate::bucket::is_bucket_name;
 use crate::elb::attribute::{AttributeRefusal, boolean, refused};
-use crate::limits::{BUCKET_NAME_CHARS, LOAD_BALANCER_ATTRIBUTE_VALUE_CHARS_MAX};
-use std::net::Ipv4Addr;
+use crate::limits::LOAD_BALANCER_ATTRIBUTE_VALUE_CHARS_MAX;
 
 /// Where one kind of log is delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,22 +40,6 @@ const BUCKET: &str = "the name of an S3 bucket: 3 to 63 lower-case letters, digi
 
 const PREFIX: &str = "a prefix of keys without `AWSLogs`: names with single slashes between them, none of them `.` or \
                       `..`, up to 1024 characters";
-
-/// S3's rules for the names of general purpose buckets.
-fn is_bucket_name(name: &str) -> bool {
-    const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
-    const RESERVED_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
-    let end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
-    BUCKET_NAME_CHARS.contains(&name.len())
-        && name.bytes().all(allowed)
-        && end(name.as_bytes().first())
-        && end(name.as_bytes().last())
-        && !name.contains("..")
-        && name.parse::<Ipv4Addr>().is_err()
-        && !RESERVED_PREFIXES.iter().any(|it| name.starts_with(it))
-        && !RESERVED_SUFFIXES.iter().any(|it| name.ends_with(it))
-}
 
 /// ALB forbids `AWSLogs` only. The rest is albacore's: keys become paths of files, and a prefix must not lead out of the
 /// bucket's folder.

@@ -1,8 +1,11 @@
-//! Objects that others put into a folder: a folder in it is a bucket, and a path below that is a key. It stands in for S3
-//! where AWS's APIs take something from there: certificate bundles, revocation lists, code.
+//! Objects in a folder: a folder in it is a bucket, and a path below that is a key. It stands in for S3 where AWS's APIs take
+//! something from there (certificate bundles, revocation lists, code), and where Lambda puts something there (records of
+//! asynchronous invocations that failed). Buckets are made and removed by others.
 //!
 //! Names come from callers. Each part of a path is opened in the folder before it and never through a symbolic link, so that
 //! nothing outside of the folder can be named.
+
+mod write;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -13,6 +16,12 @@ use std::path::PathBuf;
 
 /// Bytes of a key. Source: S3, object keys.
 const KEY_BYTES_MAX: usize = 1024;
+
+/// A folder, and never what a link names.
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 /// The folder with the buckets.
 #[derive(Clone, Debug)]
@@ -38,6 +47,9 @@ pub enum ObjectError {
     /// It cannot be read.
     #[error("it cannot be read")]
     Failed(#[source] io::Error),
+    /// It cannot be written.
+    #[error("it cannot be written: {0}")]
+    Unwritten(#[source] io::Error),
 }
 
 impl ObjectDirectory {
@@ -51,23 +63,13 @@ impl ObjectDirectory {
     /// # Errors
     /// There is none, or it is too large, or the disk fails.
     pub fn read(&self, bucket: &str, key: &str, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
-        let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = openat(CWD, &self.root, folder, Mode::empty()).map_err(|error| match error {
-            Errno::NOENT | Errno::NOTDIR => ObjectError::NoSuchBucket,
-            error => failed(error),
-        })?;
-        if !is_part(bucket) {
-            return Err(ObjectError::NoSuchBucket);
-        }
-        let folder = folder | OFlags::NOFOLLOW;
-        let mut at = opened(&root, bucket, folder, ObjectError::NoSuchBucket)?;
+        let mut at = self.bucket(bucket)?;
         if key.len() > KEY_BYTES_MAX || !key.split('/').all(is_part) {
             return Err(ObjectError::NoSuchKey);
         }
-        let (folders, name) = key.rsplit_once('/').unwrap_or_default();
-        let name = if folders.is_empty() { key } else { name };
-        for part in folders.split('/').filter(|part| !part.is_empty()) {
-            at = opened(&at, part, folder, ObjectError::NoSuchKey)?;
+        let (folders, name) = parts(key);
+        for part in folders {
+            at = opened(&at, part, FOLDER, ObjectError::NoSuchKey)?;
         }
         // Opening a pipe or a device would wait, or do something.
         let plain = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -77,6 +79,52 @@ impl ObjectDirectory {
         }
         bounded(file, bytes_max)
     }
+
+    /// Whether there is such a bucket. Blocks for as long as the disk takes.
+    ///
+    /// # Errors
+    /// There is none, or the disk fails.
+    pub fn has_bucket(&self, bucket: &str) -> Result<(), ObjectError> {
+        self.bucket(bucket).map(drop)
+    }
+
+    /// Puts an object into a bucket, with the folders of its key, private to the user. Readers see the whole object or none;
+    /// one that is there is replaced. It is on the disk once this returns. Blocks for as long as the disk takes.
+    ///
+    /// # Errors
+    /// There is no such bucket, the key cannot be, or the disk fails. Then the object is not there, or whole.
+    pub fn write(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), ObjectError> {
+        let mut at = self.bucket(bucket)?;
+        if key.len() > KEY_BYTES_MAX || !key.split('/').all(is_part) {
+            return Err(ObjectError::NoSuchKey);
+        }
+        let (folders, name) = parts(key);
+        for part in folders {
+            at = write::folder(&at, part).map_err(unwritten)?;
+        }
+        write::object(&at, name, bytes).map_err(unwritten)
+    }
+
+    fn bucket(&self, bucket: &str) -> Result<OwnedFd, ObjectError> {
+        let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = openat(CWD, &self.root, folder, Mode::empty()).map_err(|error| match error {
+            Errno::NOENT | Errno::NOTDIR => ObjectError::NoSuchBucket,
+            error => failed(error),
+        })?;
+        match is_part(bucket) {
+            true => opened(&root, bucket, FOLDER, ObjectError::NoSuchBucket),
+            false => Err(ObjectError::NoSuchBucket),
+        }
+    }
+}
+
+/// The folders of a key, and the name in the last of them.
+fn parts(key: &str) -> (impl Iterator<Item = &str>, &str) {
+    let (folders, name) = match key.rsplit_once('/') {
+        Some((folders, name)) => (Some(folders), name),
+        None => (None, key),
+    };
+    (folders.into_iter().flat_map(|folders| folders.split('/')), name)
 }
 
 /// A name in one folder: the two that lead elsewhere, and what would be several, are none.
@@ -94,6 +142,10 @@ fn opened(at: &OwnedFd, name: &str, flags: OFlags, missing: ObjectError) -> Resu
 
 fn failed(error: Errno) -> ObjectError {
     ObjectError::Failed(error.into())
+}
+
+fn unwritten(error: Errno) -> ObjectError {
+    ObjectError::Unwritten(error.into())
 }
 
 /// As much as there is when it is read: a file may grow meanwhile.
@@ -114,10 +166,10 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::Path;
 
-    struct Folder(PathBuf);
+    pub(super) struct Folder(pub(super) PathBuf);
 
     impl Folder {
-        fn new(name: &str) -> Self {
+        pub(super) fn new(name: &str) -> Self {
             let path = std::env::temp_dir().join(format!("albacore-objects-{}-{name}", std::process::id()));
             fs::create_dir_all(path.join("s3/code/a/b")).unwrap();
             Self(path)
@@ -130,7 +182,7 @@ mod tests {
         }
     }
 
-    fn read(folder: &Path, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
+    pub(super) fn read(folder: &Path, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
         let objects = ObjectDirectory::new(folder.join("s3"));
         objects.read(bucket, key, 5).map_err(|error| error.to_string())
     }

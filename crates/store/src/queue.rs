@@ -2,7 +2,8 @@
 //! state's.
 //!
 //! An event is delivered at least once. It is in the file before its caller is answered; it leaves the file with the record
-//! of its outcome, and in the same transaction what follows from it enters (the invocation of a destination). An attempt that
+//! of its outcome, and in the same transaction what follows from it enters (the invocation of a destination, a record for a
+//! bucket). An attempt that
 //! was begun when the process died, and whose end is not recorded, is made again: that is the only way in which an event is
 //! tried more often than its function's settings say, once for each death. What is acknowledged is on the disk; what stands
 //! together in the line is written with one sync.
@@ -28,6 +29,7 @@ pub use record::{decode_attempts, decode_event, encode_attempts, encode_event};
 
 use crate::log::disk::Disk;
 use file::{Ops, QueueFile, WriteError};
+use model::bucket::BucketArn;
 use model::lambda::event_invoke::QualifiedArn;
 use model::{FunctionArn, Timestamp};
 use std::collections::BTreeMap;
@@ -39,12 +41,12 @@ const LINE_MAX: usize = 64;
 /// Bytes of payloads that are written at once, give or take one event.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// An asynchronous invocation.
+/// An asynchronous invocation, or the record of how one ended on its way into a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The same for all attempts.
     pub request_id: String,
-    /// What is invoked.
+    /// What is invoked, or was.
     pub function: QualifiedArn,
     /// When it was accepted.
     pub accepted: Timestamp,
@@ -54,6 +56,8 @@ pub struct Event {
     pub chain: BTreeMap<FunctionArn, u32>,
     /// A JSON document, byte for byte.
     pub payload: Vec<u8>,
+    /// Nothing is invoked: the payload is a record about the function, for this bucket. There is no trace and no chain then.
+    pub bucket: Option<BucketArn>,
 }
 
 /// What has happened to an event so far.

@@ -3,7 +3,7 @@
 use super::value::{Text, Word};
 use super::{Invalid, Shape};
 use model::lambda::event_invoke::{
-    Destination, EventInvokeConfig, MaximumEventAge, MaximumRetryAttempts, QualifiedArn, Settings,
+    Destination, EventInvokeConfig, FailureDestination, MaximumEventAge, MaximumRetryAttempts, QualifiedArn, Settings,
 };
 use model::{Owner, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub(super) struct EventInvokeConfigV1 {
     maximum_retry_attempts: Option<u8>,
     maximum_event_age_secs: Option<u16>,
     on_success: Option<Text<Destination>>,
-    on_failure: Option<Text<Destination>>,
+    on_failure: Option<Text<FailureDestination>>,
     last_modified_millis: u64,
     owner: Word<Owner>,
 }

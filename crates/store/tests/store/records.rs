@@ -47,6 +47,28 @@ fn the_drawn_changes_are_of_every_kind() {
     }
 }
 
+/// A bucket stands where a function's ARN stands, so that records without one are as they always were.
+#[test]
+fn failures_may_go_into_a_bucket() {
+    let of = |on_success: &str, on_failure: &str| {
+        format!(
+            r#"{{"kind":"event_invoke_config","version":1,"put":{{"function":"arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST","maximum_retry_attempts":0,"maximum_event_age_secs":null,"on_success":{on_success},"on_failure":{on_failure},"last_modified_millis":1,"owner":"api"}}}}"#
+        )
+    };
+    let bucket = r#""arn:aws:s3:::dead-letters""#;
+    let record = of("null", bucket);
+    let change = decode(record.as_bytes()).unwrap();
+    assert_eq!(String::from_utf8(encode(&change)).unwrap(), record);
+    assert!(format!("{change:?}").contains("on_failure: Some(arn:aws:s3:::dead-letters)"));
+    for (on_success, on_failure) in [
+        (bucket, "null"),
+        ("null", r#""arn:aws:s3:::../etc""#),
+        ("null", r#""arn:aws:sqs:us-east-1:000000000000:dead""#),
+    ] {
+        assert!(decode(of(on_success, on_failure).as_bytes()).is_err(), "{on_failure}");
+    }
+}
+
 #[track_caller]
 fn refused(record: &str, sentence: &str) {
     let error = decode(record.as_bytes()).unwrap_err();

@@ -1,8 +1,10 @@
 //! What becomes of asynchronous invocations, and events that wait.
 
 use super::Draw;
+use model::bucket::BucketArn;
 use model::lambda::event_invoke::{
-    Change, Destination, EventInvokeConfig, MaximumEventAge, MaximumRetryAttempts, QualifiedArn, Settings,
+    Change, Destination, EventInvokeConfig, FailureDestination, MaximumEventAge, MaximumRetryAttempts, QualifiedArn,
+    Settings,
 };
 use model::{FunctionArn, Timestamp};
 use std::collections::BTreeMap;
@@ -26,7 +28,10 @@ impl Draw {
             maximum_retry_attempts: self.maybe(|draw| MaximumRetryAttempts::try_from(draw.pick(&[0, 2])).unwrap()),
             maximum_event_age: self.maybe(|draw| MaximumEventAge::try_from(draw.pick(&[60, 21_600])).unwrap()),
             on_success: self.maybe(destination),
-            on_failure: self.maybe(destination),
+            on_failure: self.maybe(|draw| match draw.chance(30) {
+                true => FailureDestination::Bucket(draw.bucket()),
+                false => FailureDestination::Function(destination(draw)),
+            }),
         };
         Change::Put(
             EventInvokeConfig {
@@ -37,6 +42,20 @@ impl Draw {
             }
             .into(),
         )
+    }
+
+    fn bucket(&mut self) -> BucketArn {
+        BucketArn::try_from(self.pick(&["arn:aws:s3:::dead-letters", "arn:aws-cn:s3:::a.b.c"])).unwrap()
+    }
+
+    /// The record of a failure on its way into a bucket.
+    pub(crate) fn delivery(&mut self) -> Event {
+        Event {
+            trace_id: None,
+            chain: BTreeMap::new(),
+            bucket: Some(self.bucket()),
+            ..self.event()
+        }
     }
 
     pub(crate) fn event(&mut self) -> Event {
@@ -57,6 +76,7 @@ impl Draw {
             trace_id: self.maybe(Self::text),
             chain,
             payload: self.pick(&payloads).to_vec(),
+            bucket: None,
         }
     }
 

@@ -180,6 +180,18 @@ impl History {
         event(self.number, b"{\"a\":1}")
     }
 
+    /// What follows: an invocation, or a record for a bucket.
+    fn follower(&mut self) -> Event {
+        let fresh = self.fresh();
+        match self.draw.chance(30) {
+            true => Event {
+                request_id: fresh.request_id,
+                ..self.draw.delivery()
+            },
+            false => fresh,
+        }
+    }
+
     fn place(&self, request_id: &str) -> EventId {
         let queue = self.queue();
         let told = self.heard.told();
@@ -212,7 +224,7 @@ impl History {
             }
             1 => (Settlement::Gone, None),
             _ => {
-                let event = self.fresh();
+                let event = self.follower();
                 let follower = Known {
                     event: event.clone(),
                     attempts: Attempts::default(),

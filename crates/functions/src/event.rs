@@ -5,6 +5,7 @@
 //! event/line      who is next: due times, fairness among functions, as many at once as a function bears     (pure)
 //! event/judge     what becomes of an event after an attempt: retry, back-off, too old, over                 (pure)
 //! event/attempt   one attempt, from the queue to its record
+//! event/delivery  the record of a failure, from the queue into its bucket
 //! event/outcome   the document that destinations get                                                        (pure)
 //! ```
 //!
@@ -13,6 +14,7 @@
 
 mod attempt;
 mod clock;
+mod delivery;
 mod judge;
 mod line;
 mod outcome;
@@ -24,6 +26,7 @@ pub(crate) use clock::{Clock, WallClock};
 pub use line::EventLimits;
 
 use crate::{Functions, MetricEvent};
+use delivery::Put;
 use invoke::{Event, EventRefusal, Invocation, Invoked};
 use line::Line;
 use model::{FunctionArn, State};
@@ -33,6 +36,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::log::disk::Disk;
+use store::objects::ObjectDirectory;
 use store::queue::{AddError, News, Queue, QueueMonitor, QueueOpenError, QueueReopenError, QueueRoom};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -66,6 +70,7 @@ pub(crate) struct Shared {
     state: watch::Receiver<Arc<State>>,
     clock: Arc<dyn Clock>,
     count: Count,
+    put: Put,
     /// Owns the attempts and who starts them.
     tasks: TaskTracker,
     /// Nothing is tried again.
@@ -81,6 +86,8 @@ pub struct EventStore {
     pub room: QueueRoom,
     /// Another process has it, and [`Events::resume`] opens it.
     pub is_anothers: bool,
+    /// Where the buckets are that destinations name. `None`: there are none.
+    pub buckets: Option<ObjectDirectory>,
 }
 
 impl Events {
@@ -100,13 +107,14 @@ impl Events {
             Box::pin(async move { functions.invoke(invocation).await })
         });
         let count: Count = Arc::new(move |function, event| counting.count(function, event));
-        Self::with(store, limits, (run, count), state, Arc::new(WallClock))
+        let put = delivery::put_into(store.buckets.clone());
+        Self::with(store, limits, (run, count, put), state, Arc::new(WallClock))
     }
 
     fn with(
         store: EventStore,
         limits: EventLimits,
-        (run, count): (Run, Count),
+        (run, count, put): (Run, Count, Put),
         state: watch::Receiver<Arc<State>>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, QueueOpenError> {
@@ -127,6 +135,7 @@ impl Events {
             state,
             clock,
             count,
+            put,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
@@ -156,6 +165,7 @@ impl Events {
             trace_id: event.trace_id,
             chain: BTreeMap::new(),
             payload: event.payload.into(),
+            bucket: None,
         });
         match added.await {
             Ok(_) => {

@@ -1,13 +1,14 @@
 //! One attempt: from the queue to the record of how it ended.
 
 use super::Shared;
+use super::delivery;
 use super::judge::{self, Condition, Verdict};
 use super::line::{Next, Pace, Taken};
 use super::outcome::{Answer, Outcome};
 use crate::MetricEvent;
 use bytes::Bytes;
 use invoke::{EVENT_PAYLOAD_BYTES_MAX, Invocation, InvokeOutcome, InvokeRefusal, Invoked, RequestId};
-use model::lambda::event_invoke::{Destination, LATEST, Settings};
+use model::lambda::event_invoke::{Destination, FailureDestination, LATEST, Settings};
 use model::{FunctionArn, State, Timestamp};
 use std::time::Duration;
 use store::queue::{Event, QueueError, Settlement, Waiting};
@@ -26,7 +27,7 @@ struct Ran {
 }
 
 /// What an attempt leaves.
-enum End {
+pub(super) enum End {
     /// Recorded: nothing, or when it is tried again.
     Recorded(Pace, Option<(Next, Timestamp)>),
     /// The queue is another's now, and so is the event.
@@ -46,16 +47,19 @@ impl Shared {
     }
 
     async fn try_once(&self, next: &Next) -> End {
+        let event = match self.queue.read(next.waiting.id).await {
+            Ok(event) => event,
+            Err(error) => return self.unread(next, &error),
+        };
+        if let Some(bucket) = &event.bucket {
+            return self.deliver(next, &event, bucket).await;
+        }
         let state = self.state.borrow().clone();
         let function = &next.waiting.function;
         if !state.is_invocable(function) {
             return self.drop_event(next).await;
         }
         let settings = settings(&state, &next.waiting);
-        let event = match self.queue.read(next.waiting.id).await {
-            Ok(event) => event,
-            Err(error) => return self.unread(next, &error),
-        };
         let concurrency = state
             .function(&function.function())
             .and_then(|it| it.configuration.concurrency);
@@ -115,8 +119,8 @@ impl Shared {
         let state = self.state.borrow().clone();
         let settings = settings(&state, &next.waiting);
         let destination = match condition {
-            Condition::Success => settings.on_success.as_ref(),
-            _ => settings.on_failure.as_ref(),
+            Condition::Success => settings.on_success.map(FailureDestination::Function),
+            _ => settings.on_failure,
         };
         if condition != Condition::Success {
             (self.count)(&function, MetricEvent::AsyncDropped);
@@ -130,15 +134,18 @@ impl Shared {
                 runs: next.waiting.attempts.failures + u32::from(answer.is_some()),
                 answer,
             };
-            self.follower(&state, event, destination, &outcome)
+            match destination {
+                FailureDestination::Function(function) => self.follower(&state, event, &function, &outcome),
+                FailureDestination::Bucket(bucket) => Some(delivery::of(&outcome, bucket)),
+            }
         });
         let Some(follower) = follower else {
             return self.over(next).await;
         };
-        let received = follower.function.invoked();
+        let received = follower.bucket.is_none().then(|| follower.function.invoked());
         match self.record(next, Settlement::Followed(Box::new(follower))).await {
             Ok(has_followed) => {
-                if has_followed {
+                if let Some(received) = received.filter(|_| has_followed) {
                     (self.count)(&received, MetricEvent::AsyncReceived);
                 }
                 End::Recorded(Pace::Kept, None)
@@ -147,7 +154,7 @@ impl Shared {
         }
     }
 
-    async fn over(&self, next: &Next) -> End {
+    pub(super) async fn over(&self, next: &Next) -> End {
         match self.record(next, Settlement::Gone).await {
             Ok(_) => End::Recorded(Pace::Kept, None),
             Err(end) => end,
@@ -156,12 +163,7 @@ impl Shared {
 
     /// What its destination is invoked with. `None`: it cannot be.
     fn follower(&self, state: &State, event: &Event, to: &Destination, outcome: &Outcome<'_>) -> Option<Event> {
-        let function = event.function.invoked();
-        let undelivered = |why: &str| {
-            let request_id = &event.request_id;
-            warn!(%function, request_id, destination = %to, why, "the record of an asynchronous invocation is not delivered");
-            (self.count)(&function, MetricEvent::DestinationDeliveryFailure);
-        };
+        let undelivered = |why: &str| self.undelivered(event, &to.to_string(), why);
         if !state.is_invocable(&to.invoked()) {
             undelivered("the destination does not exist");
             return None;
@@ -190,7 +192,16 @@ impl Shared {
             trace_id: event.trace_id.clone(),
             chain,
             payload,
+            bucket: None,
         })
+    }
+
+    /// Nobody is told of an event.
+    pub(super) fn undelivered(&self, event: &Event, destination: &str, why: &str) {
+        let function = event.function.invoked();
+        let request_id = &event.request_id;
+        warn!(%function, request_id, destination, why, "the record of an asynchronous invocation is not delivered");
+        (self.count)(&function, MetricEvent::DestinationDeliveryFailure);
     }
 
     /// There is nothing to run any more.
@@ -212,10 +223,15 @@ impl Shared {
                 Ok(()) | Err(QueueError::Gone) => return Ok(matches!(settlement, Settlement::Followed(_))),
                 Err(QueueError::Closed) => return Err(End::Lost),
                 Err(QueueError::Full) => {
-                    let function = next.waiting.function.invoked();
-                    warn!(%function, "the record of an asynchronous invocation is not delivered: too many wait");
-                    (self.count)(&function, MetricEvent::DestinationDeliveryFailure);
-                    settlement = Settlement::Gone;
+                    let is_done = match &settlement {
+                        Settlement::Followed(follower) => self.beside_the_queue(next, follower).await,
+                        Settlement::Again(_) | Settlement::Gone => true,
+                    };
+                    if is_done {
+                        settlement = Settlement::Gone;
+                    } else if !self.patience().await {
+                        return Err(End::Lost);
+                    }
                 }
                 Err(QueueError::Failed(why)) => {
                     if !std::mem::replace(&mut has_failed, true) {
@@ -255,7 +271,7 @@ impl Shared {
 }
 
 /// Those of the version or alias that was invoked: `$LATEST`'s are not inherited.
-fn settings(state: &State, waiting: &Waiting) -> Settings {
+pub(super) fn settings(state: &State, waiting: &Waiting) -> Settings {
     let config = state.event_invokes().of(&waiting.function);
     config.map(|it| it.settings.clone()).unwrap_or_default()
 }

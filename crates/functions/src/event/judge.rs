@@ -50,7 +50,7 @@ pub(super) enum Verdict {
 pub(super) fn before(next: &Next, settings: &Settings, concurrency: Option<u32>, now: Timestamp) -> Option<Condition> {
     if concurrency == Some(0) {
         Some(Condition::ZeroReservedConcurrency)
-    } else if now >= too_old(next, settings) {
+    } else if now >= too_old(next.waiting.accepted, settings) {
         Some(Condition::EventAgeExceeded)
     } else {
         None
@@ -66,13 +66,22 @@ pub(super) fn after(next: &Next, settings: &Settings, outcome: &InvokeOutcome, n
             InvokeRefusal::NotFound => Verdict::Gone,
             // No payload of an event is that large, and there is no client context; should it be, no wait would help.
             InvokeRefusal::RequestTooLarge | InvokeRefusal::ClientContext => Verdict::Over(Condition::RetriesExhausted),
-            _ => {
-                let back_off = BACK_OFF.saturating_mul(1 << next.throttles.min(16)).min(BACK_OFF_MAX);
-                // Not after its end, which is noticed when it has come.
-                Verdict::BackOff(later(now, back_off).min(too_old(next, settings)))
-            }
+            _ => Verdict::BackOff(back_off(next.throttles, too_old(next.waiting.accepted, settings), now)),
         },
     }
+}
+
+/// After a record that was made then could not be put into its bucket, so many times before: when that is tried again. `None`:
+/// it is given up, after a last try when it was as old as an event of the function may be.
+pub(super) fn undelivered(made: Timestamp, failures: u32, settings: &Settings, now: Timestamp) -> Option<Timestamp> {
+    let end = too_old(made, settings);
+    (now < end).then(|| back_off(failures, end, now))
+}
+
+/// Not after the end, which is noticed when it has come.
+fn back_off(failures: u32, end: Timestamp, now: Timestamp) -> Timestamp {
+    let wait = BACK_OFF.saturating_mul(1 << failures.min(16)).min(BACK_OFF_MAX);
+    later(now, wait).min(end)
 }
 
 fn after_failure(next: &Next, settings: &Settings, now: Timestamp) -> Verdict {
@@ -82,15 +91,15 @@ fn after_failure(next: &Next, settings: &Settings, now: Timestamp) -> Verdict {
     }
     let wait = RETRY_WAITS[(failures as usize - 1).min(RETRY_WAITS.len() - 1)];
     let due = later(now, wait);
-    match due < too_old(next, settings) {
+    match due < too_old(next.waiting.accepted, settings) {
         true => Verdict::Retry(Attempts { failures, due }),
         // It would be too old by then, and what the function said is known now.
         false => Verdict::Over(Condition::EventAgeExceeded),
     }
 }
 
-fn too_old(next: &Next, settings: &Settings) -> Timestamp {
-    later(next.waiting.accepted, settings.event_age())
+fn too_old(accepted: Timestamp, settings: &Settings) -> Timestamp {
+    later(accepted, settings.event_age())
 }
 
 fn later(from: Timestamp, by: Duration) -> Timestamp {
@@ -182,6 +191,21 @@ mod tests {
         let service = InvokeOutcome::Refused(InvokeRefusal::ServiceFailure);
         let verdict = after(&next(0, 0), &settings(None, None), &service, Timestamp(0));
         assert_eq!(verdict, Verdict::BackOff(Timestamp(1000)));
+    }
+
+    #[test]
+    fn a_record_is_tried_until_it_is_too_old_and_once_more_then() {
+        for (failures, now, due) in [
+            (0, 0, Some(1_000)),
+            (3, 7, Some(8_007)),
+            (9, 0, Some(60_000)),
+            (9, 59_999, Some(60_000)),
+            (9, 60_000, None),
+            (0, 900_000, None),
+        ] {
+            let again = undelivered(Timestamp(0), failures, &settings(Some(0), Some(60)), Timestamp(now));
+            assert_eq!(again, due.map(Timestamp), "{failures} {now}");
+        }
     }
 
     #[test]

@@ -121,6 +121,7 @@ mod tests {
             trace_id: None,
             chain: BTreeMap::new(),
             payload: b" {\"the\": \"event\"}\n".to_vec(),
+            bucket: None,
         }
     }
 

@@ -1,11 +1,15 @@
 //! Events with functions that answer as they are told, on a clock that stands until a test moves it.
 
+mod buckets;
+
 use super::*;
 use bytes::Bytes;
 use invoke::{InvokeOutcome, InvokeRefusal, RequestId};
 use model::command::event_invoke::PutConfig;
 use model::command::function::CreateFunction;
-use model::lambda::event_invoke::{Destination, MaximumEventAge, MaximumRetryAttempts, QualifiedArn, Settings};
+use model::lambda::event_invoke::{
+    Destination, FailureDestination, MaximumEventAge, MaximumRetryAttempts, QualifiedArn, Settings,
+};
 use model::lambda::function::{
     Code, CodeLocation, Environment, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout, Layers,
 };
@@ -58,6 +62,14 @@ enum Seen {
     Count(String, MetricEvent),
 }
 
+/// Objects by bucket and key, and what is said instead of taking one.
+#[derive(Default)]
+struct Buckets {
+    objects: Vec<delivery::Object>,
+    refusal: Option<&'static str>,
+    tries: usize,
+}
+
 type Answers = Arc<Mutex<Vec<(&'static str, InvokeOutcome)>>>;
 
 struct World {
@@ -66,6 +78,7 @@ struct World {
     seen: Arc<Mutex<Vec<Seen>>>,
     /// The next answers of functions, by name; without one they answer `"ok"`.
     answers: Answers,
+    buckets: Arc<Mutex<Buckets>>,
     state: watch::Sender<Arc<State>>,
     folder: PathBuf,
 }
@@ -133,6 +146,10 @@ impl World {
     }
 
     fn on(folder: PathBuf, state: watch::Sender<Arc<State>>, clock: Standing) -> Self {
+        Self::with_room(folder, state, clock, QueueRoom::default())
+    }
+
+    fn with_room(folder: PathBuf, state: watch::Sender<Arc<State>>, clock: Standing, room: QueueRoom) -> Self {
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let answers = Answers::default();
         let run: Run = {
@@ -160,30 +177,52 @@ impl World {
                     .push(Seen::Count(function.name().to_owned(), event));
             })
         };
+        let buckets: Arc<Mutex<Buckets>> = Arc::default();
+        let put: Put = {
+            let buckets = buckets.clone();
+            Arc::new(move |object| {
+                let mut buckets = buckets.lock().unwrap();
+                buckets.tries += 1;
+                let put = match buckets.refusal {
+                    Some(why) => Err(why.to_owned()),
+                    None => {
+                        buckets.objects.push(object);
+                        Ok(())
+                    }
+                };
+                Box::pin(async { put })
+            })
+        };
         let store = EventStore {
             disk: Arc::new(Folder::make(&folder).unwrap()),
-            room: QueueRoom::default(),
+            room,
             is_anothers: false,
+            buckets: None,
         };
-        let limits = EventLimits::default();
-        let events = Events::with(store, limits, (run, count), state.subscribe(), Arc::new(clock.clone())).unwrap();
+        let (limits, clock_) = (EventLimits::default(), Arc::new(clock.clone()));
+        let events = Events::with(store, limits, (run, count, put), state.subscribe(), clock_).unwrap();
         Self {
             events,
             clock,
             seen,
             answers,
+            buckets,
             state,
             folder,
         }
     }
 
     fn set(&self, attempts: Option<i64>, age: Option<i64>) {
-        let to = |name: &str| Some(Destination::latest(arn(name)));
+        let no = FailureDestination::Function(Destination::latest(arn("no")));
+        self.set_failures(attempts, age, no);
+    }
+
+    fn set_failures(&self, attempts: Option<i64>, age: Option<i64>, on_failure: FailureDestination) {
         let settings = Settings {
             maximum_retry_attempts: attempts.map(|it| MaximumRetryAttempts::try_from(it).unwrap()),
             maximum_event_age: age.map(|it| MaximumEventAge::try_from(it).unwrap()),
-            on_success: to("yes"),
-            on_failure: to("no"),
+            on_success: Some(Destination::latest(arn("yes"))),
+            on_failure: Some(on_failure),
         };
         let put = model::command::event_invoke::Command::Put(PutConfig {
             function: QualifiedArn::latest(&arn("f")),

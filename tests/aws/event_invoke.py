@@ -1,12 +1,14 @@
 """Asynchronous invocations: their settings, their limits, and what callers are answered."""
 
 import io
+import json
 import os
 
 from aws import client, equal, refused, run
-from lambda_package import active, create
+from lambda_package import ROLE, active, create
 
 functions = client("lambda")
+iam = client("iam")
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 
 
@@ -88,6 +90,39 @@ def test_settings_belong_to_a_qualifier():
     functions.delete_function(FunctionName=function)
 
 
+def test_failures_may_go_into_a_bucket():
+    if os.environ["RUN"] == "locked":
+        return
+    bucket, there = "arn:aws:s3:::dead-letters", os.path.join(os.environ["OBJECTS"], "dead-letters")
+    to = {"OnFailure": {"Destination": bucket}}
+    put, update = functions.put_function_event_invoke_config, functions.update_function_event_invoke_config
+    function, _ = create()
+    active(function)
+    equal(put(FunctionName=function, MaximumRetryAttempts=1)["MaximumRetryAttempts"], 1)
+    # The role comes first, then the bucket.
+    text = f"The function's execution role does not have permissions to call PutObject on {bucket}"
+    for change in [put, update]:
+        refused("InvalidParameterValueException", change, status=400, FunctionName=function, DestinationConfig=to, contains=text)
+    document = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"{bucket}/aws/lambda/async/{function}/*"}]}
+    role = ROLE.rpartition("/")[2]
+    iam.put_role_policy(RoleName=role, PolicyName="dead", PolicyDocument=json.dumps(document))
+    text = ("The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination="
+            f"{bucket})) is invalid.")
+    for change in [put, update]:
+        refused("InvalidParameterValueException", change, status=400, FunctionName=function, DestinationConfig=to, contains=text)
+    os.makedirs(there)
+    answer = update(FunctionName=function, DestinationConfig=to)
+    equal((answer["DestinationConfig"], answer["MaximumRetryAttempts"]), ({"OnSuccess": {}, **to}, 1))
+    equal(functions.get_function_event_invoke_config(FunctionName=function)["DestinationConfig"]["OnFailure"], to["OnFailure"])
+    refused("InvalidParameterValueException", put, status=400, FunctionName=function,
+            DestinationConfig={"OnSuccess": to["OnFailure"]}, contains=f"onSuccess=OnSuccess(destination={bucket}), onFailure=null)")
+    refused("ResourceNotFoundException", put, status=404, FunctionName="nobody", DestinationConfig=to,
+            contains="The function doesn't exist.")
+    iam.delete_role_policy(RoleName=role, PolicyName="dead")
+    functions.delete_function(FunctionName=function)
+
+
 # LAM-A-014, LAM-A-015
 def test_what_is_refused():
     if os.environ["RUN"] == "locked":
@@ -120,8 +155,12 @@ def test_what_is_refused():
          "Member must have value greater than or equal to 60"),
     ]:
         refused(code, put, status=400, FunctionName="hello", contains=text, **more)
-    refused("NotImplementedException", put, status=501, FunctionName="hello", DestinationConfig=to(sns),
-            contains=f"The destination {sns} is not built: destinations are functions.")
+    for name in ["sns", "sqs", "events"]:
+        other = sns.replace("sns", name)
+        for on in ["OnSuccess", "OnFailure"]:
+            refused("NotImplementedException", put, status=501, FunctionName="hello",
+                    DestinationConfig={on: {"Destination": other}}, contains=f"The destination {other} is not built: "
+                    "destinations are functions, and OnFailure may be a bucket of S3 (arn:aws:s3:::name).")
     refused("ValidationException", functions.list_function_event_invoke_configs, status=400, FunctionName="hello",
             MaxItems=51, contains="Member must have value less than or equal to 50")
 

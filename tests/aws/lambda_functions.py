@@ -196,6 +196,7 @@ def test_what_is_not_built_is_named():
     equal(lambda_.list_code_signing_configs()["CodeSigningConfigs"], [])
     dead = {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}
     refused("NotImplementedException", create, status=501, DeadLetterConfig=dead, contains="DeadLetterConfig is not built")
+    refused("NotImplementedException", create, status=501, DeadLetterConfig=dead, contains="that is a bucket of S3 (arn:aws:s3:::name)")
     status, kind, _ = raw("POST", "/2015-03-31/functions/hello/invocations", b"{}", **{"X-Amz-Tenant-Id": "a"})
     equal((status, kind), (400, "InvalidParameterValueException"))
     # Nobody knows the secret here; chunks must be well-formed all the same.

@@ -1,4 +1,4 @@
-//! Objects that AWS's APIs take from S3: files of a folder that the process was given.
+//! Objects that AWS's APIs take from S3, and buckets that they name: a folder that the process was given.
 
 use crate::aws::access::{self, Wish};
 use crate::aws::error::AwsError;
@@ -11,6 +11,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Calls that may have objects in memory at once; more wait.
 const READERS_MAX: usize = 2;
+
+/// Why a bucket that a call names cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoBucket {
+    /// There is none of that name, or what is there is none.
+    Missing,
+    /// There are no buckets.
+    NoRoot,
+}
 
 /// What calls read objects from.
 #[derive(Clone, Debug)]
@@ -49,6 +58,17 @@ impl Objects {
         self.turns.clone().acquire_owned().await.ok()
     }
 
+    /// Whether there is such a bucket. Blocks.
+    pub(crate) fn check_bucket(&self, bucket: &str) -> Result<(), NoBucket> {
+        let directory = self.directory.as_ref().ok_or(NoBucket::NoRoot)?;
+        directory.has_bucket(bucket).map_err(|error| {
+            if let ObjectError::Failed(error) = error {
+                tracing::warn!(%error, bucket, "a bucket in the folder of --s3-root cannot be opened");
+            }
+            NoBucket::Missing
+        })
+    }
+
     /// The bytes of an object. Blocks.
     pub(crate) fn read(&self, address: &Address, bytes_max: usize) -> Result<Vec<u8>, Missing> {
         let missing = |code, message: &str| Missing {
@@ -78,7 +98,7 @@ impl Objects {
                 code: "EntityTooLarge",
                 message: format!("The object is over {bytes_max} bytes"),
             },
-            ObjectError::Failed(error) => {
+            ObjectError::Failed(error) | ObjectError::Unwritten(error) => {
                 tracing::warn!(%error, bucket = address.bucket, "an object in the folder of --s3-root cannot be read");
                 missing("AccessDenied", "The object cannot be read by albacore")
             }
@@ -120,6 +140,11 @@ mod tests {
         assert_eq!(code(&address("code", "b", None), 5), Err("NoSuchKey"));
         assert_eq!(code(&address("none", "a", None), 5), Err("NoSuchBucket"));
         assert_eq!(code(&address("code", "a", Some("1")), 5), Err("NoSuchVersion"));
+        assert_eq!(objects.check_bucket("code"), Ok(()));
+        for none in ["none", "code/a", "..", ""] {
+            assert_eq!(objects.check_bucket(none), Err(NoBucket::Missing), "{none:?}");
+        }
+        assert_eq!(Objects::new(None).check_bucket("code"), Err(NoBucket::NoRoot));
         std::fs::remove_dir_all(folder).unwrap();
         let none = Objects::new(None).read(&address("code", "a", None), 5).unwrap_err();
         assert!(

@@ -14,6 +14,7 @@ mod plan;
 mod policy;
 mod provisioned;
 mod refusals;
+mod role;
 mod settings;
 mod shapes;
 mod tags;
@@ -71,6 +72,8 @@ pub(super) struct Call<'a> {
 pub(super) struct Change {
     command: Command,
     document: Document,
+    /// That must be there.
+    bucket: Option<event_invoke::Bucket>,
 }
 
 /// The name of the operation that a method and a path stand for, and the parts of the path that the caller names.
@@ -186,8 +189,13 @@ async fn change<S: Source>(
 ) -> Result<Document, LambdaError> {
     let (source, links) = (shared.clone(), shared.links.clone());
     let changing = shared.tasks.spawn(async move {
+        // What is wrong with the call itself is told first.
+        let found = by(&asked.of(&source.source.state(), &body, &links)).map_err(ChangeError::Build)?;
+        if let Some(bucket) = found.bucket {
+            check_bucket(&source, bucket).await.map_err(ChangeError::Build)?;
+        }
         let build = move |state: &State| {
-            let Change { command, document } = by(&asked.of(state, &body, &links))?;
+            let Change { command, document, .. } = by(&asked.of(state, &body, &links))?;
             Ok((vec![command], document))
         };
         source.source.change(build).await
@@ -198,6 +206,13 @@ async fn change<S: Source>(
         Ok(Err(ChangeError::Refused(refusal))) => Err(refusals::of(&refusal, shared.source.api())),
         Ok(Err(ChangeError::Traffic(_) | ChangeError::Failed(_))) | Err(_) => Err(LambdaError::service()),
     }
+}
+
+async fn check_bucket<S: Source>(shared: &Shared<S>, bucket: event_invoke::Bucket) -> Result<(), LambdaError> {
+    let objects = shared.source.api().objects.clone();
+    let check = move || objects.check_bucket(&bucket.name).map_err(|why| bucket.refused(why));
+    let checked = tokio::task::spawn_blocking(check).await;
+    checked.unwrap_or_else(|_| Err(LambdaError::service()))
 }
 
 /// What a call needs on its way to the state.

@@ -1,17 +1,20 @@
 //! What becomes of asynchronous invocations: retries, age, destinations. Source: Lambda 8.12.
 
-use super::{Call, Change, Document};
+use super::{Call, Change, Document, role};
 use crate::lambda::error::LambdaError;
 use crate::lambda::name::Reference;
+use crate::objects::NoBucket;
 use hyper::StatusCode;
-use model::command::event_invoke::{self, PutConfig, UpdateConfig};
+use model::bucket::BucketArn;
+use model::command::event_invoke::{self, Destinations, PutConfig, UpdateConfig};
 use model::lambda::event_invoke::{
-    Destination, EventInvokeConfig, MaximumEventAge, MaximumRetryAttempts, QualifiedArn, Settings,
+    Destination, EventInvokeConfig, FailureDestination, MaximumEventAge, MaximumRetryAttempts, QualifiedArn, Settings,
 };
 use model::refusal::EventInvokeRefusal;
 use model::{Command, FunctionArn, Owner, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::fmt::Display;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Configurations on a page.
@@ -46,13 +49,34 @@ struct AskedDestination {
 struct Read {
     maximum_retry_attempts: Option<MaximumRetryAttempts>,
     maximum_event_age: Option<MaximumEventAge>,
-    destinations: Option<[Option<Destination>; 2]>,
+    destinations: Option<Destinations>,
+    bucket: Option<Bucket>,
+}
+
+/// A bucket that a call names.
+pub(super) struct Bucket {
+    pub(super) name: String,
+    /// What is said when it is not there.
+    refusal: String,
+}
+
+impl Bucket {
+    pub(super) fn refused(&self, why: NoBucket) -> LambdaError {
+        let refusal = &self.refusal;
+        match why {
+            NoBucket::Missing => LambdaError::invalid_parameter(refusal),
+            NoBucket::NoRoot => LambdaError::invalid_parameter(&format!(
+                "{refusal} Buckets are folders in the one given with --s3-root, and none is given."
+            )),
+        }
+    }
 }
 
 pub(super) fn put(call: &Call<'_>) -> Result<Change, LambdaError> {
     let function = function(call)?;
     let asked = read(call)?;
-    let [on_success, on_failure] = asked.destinations.unwrap_or_default();
+    check_role(call, &function, asked.destinations.as_ref())?;
+    let Destinations { on_success, on_failure } = asked.destinations.unwrap_or_default();
     let settings = Settings {
         maximum_retry_attempts: asked.maximum_retry_attempts,
         maximum_event_age: asked.maximum_event_age,
@@ -74,6 +98,7 @@ pub(super) fn put(call: &Call<'_>) -> Result<Change, LambdaError> {
             owner: Owner::Api,
         }),
         (StatusCode::OK, Some(shown(&config))),
+        asked.bucket,
     )
 }
 
@@ -87,13 +112,14 @@ pub(super) fn update(call: &Call<'_>) -> Result<Change, LambdaError> {
         None if call.state.is_invocable(&function) => return Err(none(&function)),
         None => return Err(missing()),
     };
+    check_role(call, &function, asked.destinations.as_ref())?;
     if asked.maximum_retry_attempts.is_some() {
         config.settings.maximum_retry_attempts = asked.maximum_retry_attempts;
     }
     if asked.maximum_event_age.is_some() {
         config.settings.maximum_event_age = asked.maximum_event_age;
     }
-    if let Some([on_success, on_failure]) = &asked.destinations {
+    if let Some(Destinations { on_success, on_failure }) = &asked.destinations {
         config.settings.on_success.clone_from(on_success);
         config.settings.on_failure.clone_from(on_failure);
     }
@@ -107,6 +133,7 @@ pub(super) fn update(call: &Call<'_>) -> Result<Change, LambdaError> {
             last_modified: Some(now),
         }),
         (StatusCode::OK, Some(shown(&config))),
+        asked.bucket,
     )
 }
 
@@ -119,7 +146,7 @@ pub(super) fn get(call: &Call<'_>) -> Result<Document, LambdaError> {
 
 pub(super) fn delete(call: &Call<'_>) -> Result<Change, LambdaError> {
     let command = event_invoke::Command::Delete(function(call)?);
-    changed(command, (StatusCode::NO_CONTENT, None))
+    changed(command, (StatusCode::NO_CONTENT, None), None)
 }
 
 pub(super) fn list(call: &Call<'_>) -> Result<Document, LambdaError> {
@@ -165,16 +192,17 @@ pub(super) fn check_dead_letter(target_arn: Option<&str>) -> Result<(), LambdaEr
     match target_arn {
         None | Some("") => Ok(()),
         Some(arn) => Err(LambdaError::not_built(&format!(
-            "DeadLetterConfig is not built: {arn} cannot be sent to. Use an on-failure destination that is a function \
-             (PutFunctionEventInvokeConfig)."
+            "DeadLetterConfig is not built: {arn} cannot be sent to. Use an on-failure destination (PutFunctionEventInvokeConfig) \
+             that is a bucket of S3 (arn:aws:s3:::name), a folder in the one of --s3-root, or a function."
         ))),
     }
 }
 
-fn changed(command: event_invoke::Command, document: Document) -> Result<Change, LambdaError> {
+fn changed(command: event_invoke::Command, document: Document, bucket: Option<Bucket>) -> Result<Change, LambdaError> {
     Ok(Change {
         command: Command::EventInvoke(command),
         document,
+        bucket,
     })
 }
 
@@ -240,9 +268,16 @@ fn read(call: &Call<'_>) -> Result<Read, LambdaError> {
     if !violations.is_empty() {
         return Err(LambdaError::violations(&violations));
     }
-    let destinations = match named {
-        Some(named) => Some(destinations(&named)?),
+    let destinations = match &named {
+        Some(named) => Some(destinations(call, named)?),
         None => None,
+    };
+    let bucket = match (&destinations, &named) {
+        (Some(destinations), Some(named)) => bucket_of(destinations).map(|bucket| Bucket {
+            name: bucket.name().to_owned(),
+            refusal: no_destination(named),
+        }),
+        _ => None,
     };
     let attempts = asked
         .maximum_retry_attempts
@@ -256,6 +291,7 @@ fn read(call: &Call<'_>) -> Result<Read, LambdaError> {
         maximum_retry_attempts: attempts.map_err(|error| LambdaError::invalid_parameter(&error.to_string()))?,
         maximum_event_age: age.map_err(|error| LambdaError::invalid_parameter(&error.to_string()))?,
         destinations,
+        bucket,
     })
 }
 
@@ -276,34 +312,89 @@ fn is_arn(text: &str) -> bool {
     }
 }
 
-fn destinations(named: &[Option<String>; 2]) -> Result<[Option<Destination>; 2], LambdaError> {
+fn destinations(call: &Call<'_>, named: &[Option<String>; 2]) -> Result<Destinations, LambdaError> {
     let [on_success, on_failure] = named;
-    let read = |arn: &Option<String>| {
-        let Some(arn) = arn else { return Ok(None) };
-        match arn.split(':').nth(2) {
-            Some("lambda") => Destination::try_from(arn.as_str())
-                .map(Some)
-                .map_err(|_| LambdaError::invalid_parameter(&format!("The destination ARN {arn} is invalid."))),
-            Some("sqs" | "sns" | "events" | "s3") => Err(LambdaError::not_built(&format!(
-                "The destination {arn} is not built: destinations are functions."
-            ))),
-            _ => Err(not_a_destination(named)),
-        }
+    let on_success = match on_success {
+        Some(arn) => Some(function_destination(named, arn)?),
+        None => None,
     };
-    Ok([read(on_success)?, read(on_failure)?])
+    let on_failure = match on_failure {
+        Some(arn) if service(arn) == Some("s3") => {
+            let bucket = BucketArn::try_from(arn.as_str()).ok();
+            let bucket = bucket.filter(|bucket| bucket.partition() == call.scope.partition());
+            Some(FailureDestination::Bucket(
+                bucket.ok_or_else(|| not_a_destination(named))?,
+            ))
+        }
+        Some(arn) => Some(FailureDestination::Function(function_destination(named, arn)?)),
+        None => None,
+    };
+    Ok(Destinations { on_success, on_failure })
+}
+
+fn function_destination(named: &[Option<String>; 2], arn: &str) -> Result<Destination, LambdaError> {
+    match service(arn) {
+        Some("lambda") => Destination::try_from(arn)
+            .map_err(|_| LambdaError::invalid_parameter(&format!("The destination ARN {arn} is invalid."))),
+        Some("sqs" | "sns" | "events") => Err(LambdaError::not_built(&format!(
+            "The destination {arn} is not built: destinations are functions, and OnFailure may be a bucket of S3 \
+             (arn:aws:s3:::name)."
+        ))),
+        // A bucket takes failures only.
+        _ => Err(not_a_destination(named)),
+    }
+}
+
+/// Whose resource an ARN names.
+fn service(arn: &str) -> Option<&str> {
+    arn.split(':').nth(2)
+}
+
+fn bucket_of(destinations: &Destinations) -> Option<&BucketArn> {
+    destinations.on_failure.as_ref().and_then(FailureDestination::bucket)
+}
+
+/// Whether the role may put what Lambda puts in its name on AWS: objects into the bucket. A function of the manifest is not
+/// asked about, whose destinations are its own.
+fn check_role(
+    call: &Call<'_>,
+    function: &QualifiedArn,
+    destinations: Option<&Destinations>,
+) -> Result<(), LambdaError> {
+    let Some(bucket) = destinations.and_then(bucket_of) else {
+        return Ok(());
+    };
+    if !call.state.is_invocable(function) {
+        return Err(missing());
+    }
+    let lambda = call.state.lambda();
+    let version = lambda.version(&function.invoked()).map(|version| &version.about);
+    let about = version.or_else(|| lambda.record(&function.function()).map(|record| &record.about));
+    let Some(about) = about else { return Ok(()) };
+    let objects = format!("{bucket}/aws/lambda/async/{}/*", function.function().name());
+    match role::may(call, &about.role, "s3:PutObject", [objects], &[]) {
+        true => Ok(()),
+        false => Err(LambdaError::invalid_parameter(&format!(
+            "The function's execution role does not have permissions to call PutObject on {bucket}"
+        ))),
+    }
 }
 
 /// Source: Lambda 8.4.
-fn not_a_destination([on_success, on_failure]: &[Option<String>; 2]) -> LambdaError {
+fn not_a_destination(named: &[Option<String>; 2]) -> LambdaError {
+    LambdaError::invalid_parameter(&no_destination(named))
+}
+
+fn no_destination([on_success, on_failure]: &[Option<String>; 2]) -> String {
     let part = |name: &str, arn: &Option<String>| match arn {
         Some(arn) => format!("{name}(destination={arn})"),
         None => "null".to_owned(),
     };
-    LambdaError::invalid_parameter(&format!(
+    format!(
         "The provided destination config DestinationConfig(onSuccess={}, onFailure={}) is invalid.",
         part("OnSuccess", on_success),
         part("OnFailure", on_failure)
-    ))
+    )
 }
 
 fn page(max_items: Option<&str>) -> Result<usize, LambdaError> {
@@ -325,10 +416,12 @@ fn page(max_items: Option<&str>) -> Result<usize, LambdaError> {
 
 /// `DestinationConfig` has both keys, set or not; numbers that are not set are left out. Source: Lambda 8.12.
 fn shown(config: &EventInvokeConfig) -> Value {
-    let destination = |it: &Option<Destination>| match it {
-        Some(it) => json!({ "Destination": it.to_string() }),
-        None => json!({}),
-    };
+    fn destination(it: Option<&impl Display>) -> Value {
+        match it {
+            Some(it) => json!({ "Destination": it.to_string() }),
+            None => json!({}),
+        }
+    }
     let settings = &config.settings;
     let mut document = Map::new();
     let mut add = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
@@ -341,8 +434,8 @@ fn shown(config: &EventInvokeConfig) -> Value {
         add("MaximumEventAgeInSeconds", age.seconds().into());
     }
     let destinations = json!({
-        "OnSuccess": destination(&settings.on_success),
-        "OnFailure": destination(&settings.on_failure),
+        "OnSuccess": destination(settings.on_success.as_ref()),
+        "OnFailure": destination(settings.on_failure.as_ref()),
     });
     add("DestinationConfig", destinations);
     document.into()

@@ -168,7 +168,7 @@ const STREAMING: &str = "/2021-11-15/functions/{}/response-streaming-invocations
 const POLICY: &str = "/2015-03-31/functions/{}/policy";
 const STATEMENT: &str = "/2015-03-31/functions/{}/policy/{}";
 
-const DESTINATIONS: &str = "destinations are functions";
+const DESTINATIONS: &str = "destinations are functions, and `OnFailure` also buckets: folders in the one of --s3-root";
 const FUNCTIONS: &str = "/2015-03-31/functions";
 const FUNCTION: &str = "/2015-03-31/functions/{}";
 const CODE: &str = "/2015-03-31/functions/{}/code";

@@ -95,6 +95,7 @@ pub(super) fn add(call: &Call<'_>) -> Result<Change, LambdaError> {
             revision,
         }),
         document: (StatusCode::CREATED, Some(shown)),
+        bucket: None,
     })
 }
 
@@ -129,7 +130,11 @@ pub(super) fn remove(call: &Call<'_>) -> Result<Change, LambdaError> {
         revision: fresh_revision()?,
     });
     let document = (StatusCode::NO_CONTENT, None);
-    Ok(Change { command, document })
+    Ok(Change {
+        command,
+        document,
+        bucket: None,
+    })
 }
 
 fn check_revision(policy: Option<&FunctionPolicy>, asked: Option<&str>) -> Result<(), LambdaError> {

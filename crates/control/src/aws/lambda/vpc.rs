@@ -1,10 +1,9 @@
 //! `VpcConfig`: the subnets and security groups that a function names. Source: Lambda 1.3, 1.4, 8.4; clients.md 1.
 
-use super::Call;
 use super::input::Members;
+use super::{Call, role};
 use crate::lambda::error::LambdaError;
 use model::ec2::ids::{SecurityGroupId, SubnetId};
-use model::iam::evaluate::{Context, Request};
 use model::lambda::about::About;
 use model::lambda::vpc::{VpcConfig, VpcRefusal};
 use model::{FunctionArn, Scope, State};
@@ -55,13 +54,6 @@ pub(super) fn check_role(call: &Call<'_>, about: &About) -> Result<(), LambdaErr
         return Ok(());
     };
     let scope = call.scope;
-    let mut context = Context::default();
-    context.put("aws:PrincipalArn", about.role.as_str());
-    context.put("aws:PrincipalAccount", scope.account.to_string());
-    context.put("aws:RequestedRegion", scope.region.to_string());
-    context.put("ec2:Region", scope.region.to_string());
-    // It is Lambda that asks, and no function.
-    context.put_all::<String>("lambda:SourceFunctionArn", []);
     let arn = |resource: std::fmt::Arguments<'_>| {
         format!(
             "arn:{}:ec2:{}:{}:{resource}",
@@ -75,16 +67,9 @@ pub(super) fn check_role(call: &Call<'_>, about: &About) -> Result<(), LambdaErr
         .security_groups
         .iter()
         .map(|id| arn(format_args!("security-group/{id}")));
-    let mut resources = subnets.chain(groups).chain([arn(format_args!("network-interface/*"))]);
-    let may = resources.all(|resource| {
-        let request = Request {
-            action: "ec2:CreateNetworkInterface",
-            resource: &resource,
-            context: &context,
-        };
-        call.state.iam().role_may(about.role.as_str(), &request)
-    });
-    match may {
+    let resources = subnets.chain(groups).chain([arn(format_args!("network-interface/*"))]);
+    let facts = [("ec2:Region", scope.region.to_string())];
+    match role::may(call, &about.role, "ec2:CreateNetworkInterface", resources, &facts) {
         true => Ok(()),
         false => Err(LambdaError::invalid_parameter(
             "The provided execution role does not have permissions to call CreateNetworkInterface on EC2",

@@ -51,6 +51,7 @@ fn settings() -> Settings {
         dns_suffix: "elb.localhost".to_owned(),
         own_files: manifest::OwnFiles::default(),
         has_way_to: |_| true,
+        buckets: manifest::Buckets::Unknown,
     }
 }
 

@@ -2,6 +2,7 @@
 //! manifest.
 
 mod choices;
+mod files;
 mod keys;
 mod values;
 
@@ -9,6 +10,7 @@ use crate::confinement::CpuShare;
 use crate::open_files::Wanted;
 pub(crate) use choices::{SandboxChoice, StreamRateChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use files::Files;
 pub(crate) use keys::Keys;
 use model::{AccountId, Owner, Region, Scope};
 use std::net::{IpAddr, SocketAddr};
@@ -230,12 +232,7 @@ impl Up {
             availability_zone: self.resources.zone(),
             manifest: std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone()),
             credentials: self.keys.credentials(),
-            objects: control::Objects::new(
-                self.files
-                    .s3_root
-                    .as_ref()
-                    .map(|root| std::path::absolute(root).unwrap_or_else(|_| root.clone())),
-            ),
+            objects: control::Objects::new(self.files.buckets()),
             session_key: model::Secret::new(session_key),
         }
     }
@@ -331,6 +328,7 @@ impl Resources {
             availability_zone: self.zone(),
             own_files: manifest::OwnFiles::default(),
             has_way_to: proxy::has_way_to,
+            buckets: manifest::Buckets::Unknown,
         }
     }
 }
@@ -361,54 +359,6 @@ pub(crate) struct Sockets {
         env = "ALBACORE_PUBLISH"
     )]
     pub(crate) publish: Vec<Publish>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Files")]
-pub(crate) struct Files {
-    /// Where albacore keeps its files: the local certificate authority, keys, logs, metrics, what functions write
-    #[arg(long, value_name = "FOLDER", default_value = ".albacore", env = "ALBACORE_DATA_DIR")]
-    pub(crate) data_dir: PathBuf,
-    /// Keep files in a temporary folder, and remove it at the end
-    #[arg(long, env = "ALBACORE_EPHEMERAL")]
-    pub(crate) ephemeral: bool,
-    /// The access log, or `off`; the default is access.log in the data folder
-    #[arg(long, value_name = "FILE|off", env = "ALBACORE_ACCESS_LOG")]
-    pub(crate) access_log: Option<PathBuf>,
-    /// Where load balancers find the buckets of `access_logs.s3.bucket` and the like: each is a folder in this one, made when
-    /// it is missing. The default is s3 in the data folder
-    #[arg(long, value_name = "FOLDER", env = "ALBACORE_LOG_BUCKETS")]
-    pub(crate) log_buckets: Option<PathBuf>,
-    /// Where the AWS API finds objects of S3, which certificate bundles, revocation lists and code are taken from: each folder in
-    /// this one is a bucket, and a path below it is a key. Without it there are no buckets
-    #[arg(long, value_name = "FOLDER", env = "ALBACORE_S3_ROOT")]
-    pub(crate) s3_root: Option<PathBuf>,
-    /// What lines of the access, connection and health-check logs look like, in the file and in buckets
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "text",
-        env = "ALBACORE_LOG_FORMAT"
-    )]
-    pub(crate) log_format: LogFormat,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// As AWS writes them
-    Text,
-    /// Objects with AWS's names for the fields
-    Json,
-}
-
-impl From<LogFormat> for proxy::LogFormat {
-    fn from(format: LogFormat) -> Self {
-        match format {
-            LogFormat::Text => Self::Text,
-            LogFormat::Json => Self::Json,
-        }
-    }
 }
 
 #[derive(Debug, Args)]

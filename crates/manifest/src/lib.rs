@@ -56,6 +56,19 @@ pub struct Settings {
     pub own_files: OwnFiles,
     /// Whether this machine speaks the family of an address and has one of its own to reach it from.
     pub has_way_to: fn(IpAddr) -> bool,
+    /// Whether there is a folder with buckets.
+    pub buckets: Buckets,
+}
+
+/// Whether the process that serves a manifest was given a folder with buckets (`--s3-root`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buckets {
+    /// Nobody serves it.
+    Unknown,
+    /// It was not: a bucket is a mistake.
+    Missing,
+    /// It was. The buckets themselves may come later.
+    Given,
 }
 
 /// A manifest without mistakes.

@@ -1,6 +1,6 @@
 //! For tests only: folders that go away, an issuer without an authority, and a loader with fixed settings.
 
-use crate::{Issued, Issuer, Loaded, Mistakes, NotIssued, OwnFiles, Settings, load};
+use crate::{Buckets, Issued, Issuer, Loaded, Mistakes, NotIssued, OwnFiles, Settings, load};
 use model::{AccountId, Command, Context, Region, Scope, State, decide};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, KeyIdMethod, KeyPair,
@@ -32,6 +32,7 @@ pub(crate) fn settings() -> Settings {
         availability_zone: "us-east-1a".to_owned(),
         own_files: OwnFiles::default(),
         has_way_to: |_| true,
+        buckets: Buckets::Unknown,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::server::change::Turn;
 use crate::server::difference::Difference;
 use crate::server::facts::Progress;
 use functions::{Functions, RuntimeNotice};
-use manifest::{Desired, OwnFiles, Place, Settings};
+use manifest::{Buckets, Desired, OwnFiles, Place, Settings};
 use model::lambda::function::{Function, FunctionName};
 use model::{FunctionArn, State};
 use proxy::{ApplyError, Proxy};
@@ -88,6 +88,10 @@ impl Configuration {
             file: args.file.clone(),
             settings: Settings {
                 own_files: own_files(args, data_dir),
+                buckets: match args.files.buckets() {
+                    Some(_) => Buckets::Given,
+                    None => Buckets::Missing,
+                },
                 ..args.resources.settings()
             },
             issuer,

@@ -4,11 +4,12 @@ use anyhow::{Context, Result};
 use functions::{EventLimits, EventStore, Events, Functions};
 use model::State;
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Folder;
+use store::objects::ObjectDirectory;
 use store::queue::QueueRoom;
 use tokio::sync::watch;
 
@@ -22,9 +23,11 @@ pub(super) struct AsyncInvocations {
 }
 
 impl AsyncInvocations {
-    /// Opens the queue beside the state, or leaves it closed while a predecessor has it. Nothing is run yet.
+    /// Opens the queue beside the state, or leaves it closed while a predecessor has it. Nothing is run yet. Destinations that
+    /// are buckets are folders in `buckets`.
     pub(super) fn open(
         data_dir: &Path,
+        buckets: Option<PathBuf>,
         is_anothers: bool,
         functions: Functions,
         state: watch::Receiver<Arc<State>>,
@@ -35,6 +38,7 @@ impl AsyncInvocations {
             disk: Arc::new(disk),
             room: QueueRoom::default(),
             is_anothers,
+            buckets: buckets.map(ObjectDirectory::new),
         };
         Ok(Self {
             events: Events::open(store, EventLimits::default(), functions, state)?,

@@ -182,8 +182,13 @@ impl Start<'_> {
         let doors = Doors::new(tokio::runtime::Handle::current());
         functions.lead_out(Arc::new(doors.clone()));
         let has_predecessor = predecessor.is_some();
-        let invocations =
-            AsyncInvocations::open(self.data_dir.path(), has_predecessor, functions.clone(), state.clone())?;
+        let invocations = AsyncInvocations::open(
+            self.data_dir.path(),
+            args.files.buckets(),
+            has_predecessor,
+            functions.clone(),
+            state.clone(),
+        )?;
         let access_log = AccessLogFile::open(&args.files, self.data_dir.path())?;
         let delivered_logs = DeliveredLogs::open(&args.files, self.data_dir.path(), args.sockets.bind)?;
         let proxy = self.proxy(

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 /// A function that tells the test what it is given, one line each, and fails when it is told to.
-const FUNCTION: &str = r#"#!/usr/bin/env python3
+pub(crate) const FUNCTION: &str = r#"#!/usr/bin/env python3
 import http.client, json, os, socket
 api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 host, port = os.environ["COLLECTOR"].split(":")
@@ -32,11 +32,11 @@ while True:
 
 /// What functions were given, in order.
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<Value>>>);
+pub(crate) struct Collector(Arc<Mutex<Vec<Value>>>);
 
 impl Collector {
     /// Listens until the process ends.
-    fn start() -> (Self, SocketAddr) {
+    pub(crate) fn start() -> (Self, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let collector = Self::default();
@@ -54,7 +54,7 @@ impl Collector {
         (collector, address)
     }
 
-    fn of(&self, function: &str) -> Vec<Value> {
+    pub(crate) fn of(&self, function: &str) -> Vec<Value> {
         let all = self.0.lock().unwrap();
         all.iter()
             .filter(|line| line["function"] == function)
@@ -87,7 +87,7 @@ fn folder(collector: SocketAddr) -> Folder {
 }
 
 /// `None` when the server is gone before it has answered.
-fn send(endpoint: SocketAddr, function: &str, payload: &str) -> Option<u16> {
+pub(crate) fn send(endpoint: SocketAddr, function: &str, payload: &str) -> Option<u16> {
     let path = format!("/_albacore/functions/{function}/invocations");
     let headers = [("X-Albacore", "1"), ("X-Amz-Invocation-Type", "Event")];
     let mut connection = Connection::open(endpoint).ok()?;
@@ -95,7 +95,7 @@ fn send(endpoint: SocketAddr, function: &str, payload: &str) -> Option<u16> {
     Some(answer.status)
 }
 
-fn waiting(server: &Server) -> u64 {
+pub(crate) fn waiting(server: &Server) -> u64 {
     let line = "albacore_functions_events ";
     let (_, metrics) = crate::support::get(server.endpoint(), "/_albacore/metrics");
     let found = metrics

@@ -8,6 +8,7 @@ mod certificates;
 mod changing;
 mod commands;
 mod confined;
+mod dead_letters;
 mod doors;
 mod durable;
 mod durable_families;

@@ -1,7 +1,8 @@
 //! `functions.<name>`: what becomes of asynchronous invocations.
 
 use super::*;
-use model::lambda::event_invoke::{Destination, EventInvokeConfig, QualifiedArn};
+use crate::Buckets;
+use model::lambda::event_invoke::{Destination, EventInvokeConfig, FailureDestination, QualifiedArn};
 use model::{FunctionArn, State};
 
 fn function(more: &str) -> String {
@@ -31,8 +32,26 @@ fn everything_that_can_be_said() {
     assert_eq!(config.function, QualifiedArn::latest(&arn("f")));
     let settings = config.settings;
     assert_eq!((settings.retry_attempts(), settings.event_age().as_secs()), (0, 3600));
-    let to = Some(Destination::latest(arn("g")));
-    assert_eq!((&settings.on_success, &settings.on_failure), (&to, &to));
+    let to = Destination::latest(arn("g"));
+    assert_eq!(settings.on_success, Some(to.clone()));
+    assert_eq!(settings.on_failure, Some(FailureDestination::Function(to)));
+}
+
+#[test]
+fn failures_may_go_into_a_bucket() {
+    let config = loaded("on_success: g, on_failure: 'arn:aws:s3:::dead-letters'").unwrap();
+    assert_eq!(config.settings.bucket().map(|it| it.name()), Some("dead-letters"));
+    let text = function("on_failure: 'arn:aws:s3:::dead-letters'");
+    for (buckets, expected) in [
+        (Buckets::Given, vec![]),
+        (
+            Buckets::Missing,
+            vec!["2:52: buckets are folders in the one given with --s3-root, and none is given"],
+        ),
+    ] {
+        let settings = Settings { buckets, ..settings() };
+        assert_eq!(mistakes_with(&text, &settings), expected);
+    }
 }
 
 #[test]
@@ -53,7 +72,30 @@ fn mistakes_of_asynchronous_invocations() {
         ),
         (
             "on_failure: 'arn:aws:sqs:us-east-1:000000000000:dead'",
-            "2:52: destinations are functions: queues, topics, event buses and buckets are not built",
+            "2:52: destinations are functions, and `on_failure` may be a bucket (arn:aws:s3:::name): queues, topics and event buses are \
+             not built",
+        ),
+        (
+            "on_success: 'arn:aws:events:us-east-1:000000000000:event-bus/x'",
+            "2:52: destinations are functions, and `on_failure` may be a bucket (arn:aws:s3:::name): queues, topics and event buses are \
+             not built",
+        ),
+        (
+            "on_success: 'arn:aws:s3:::dead'",
+            "2:52: a bucket gets the records of failures only: name it as `on_failure`",
+        ),
+        (
+            "on_failure: 'arn:aws:s3:::../dead'",
+            "2:52: \"arn:aws:s3:::../dead\" is not the ARN of a bucket, `arn:aws:s3:::` and a name of 3 to 63 lower-case letters, \
+             digits, hyphens and dots as S3 takes it",
+        ),
+        (
+            "on_failure: 'arn:aws-cn:s3:::dead'",
+            "2:52: a bucket of this region is `arn:aws:s3:::dead`",
+        ),
+        (
+            "on_failure: [x]",
+            "2:52: found a list; expected the name of a function that gets the outcome, or the ARN of a bucket",
         ),
         (
             "on_sucess: g",

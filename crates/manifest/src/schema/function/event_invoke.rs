@@ -1,12 +1,16 @@
 //! `maximum_retry_attempts`, `maximum_event_age`, `on_success` and `on_failure`: what becomes of asynchronous invocations.
 
+use crate::Buckets;
 use crate::desired::Placed;
 use crate::reader::quantity::duration;
 use crate::reader::{Fields, accepted, integer, text};
 use crate::schema::Walk;
 use crate::yaml::Node;
+use model::bucket::BucketArn;
 use model::command::event_invoke::PutConfig;
-use model::lambda::event_invoke::{Destination, MaximumEventAge, MaximumRetryAttempts, QualifiedArn, Settings};
+use model::lambda::event_invoke::{
+    Destination, FailureDestination, MaximumEventAge, MaximumRetryAttempts, QualifiedArn, Settings,
+};
 use model::{FunctionArn, Owner};
 
 pub(super) const KEYS: [&str; 4] = [
@@ -36,7 +40,7 @@ impl Walk<'_> {
                 None => None,
             },
             on_failure: match fields.get("on_failure") {
-                Some(node) => Some(self.destination(node, name)?),
+                Some(node) => Some(self.failure_destination(node, name)?),
                 None => None,
             },
         };
@@ -68,8 +72,46 @@ impl Walk<'_> {
     /// The name of another function.
     fn destination(&mut self, node: &Node, of: &str) -> Option<Destination> {
         let name = text(&mut self.report, node, "the name of a function that gets the outcome")?;
-        if name.starts_with("arn:") && !name.contains(":lambda:") {
-            let message = "destinations are functions: queues, topics, event buses and buckets are not built";
+        if service(name) == Some("s3") {
+            let message = "a bucket gets the records of failures only: name it as `on_failure`";
+            self.report.mistake(node.spot, message.to_owned());
+            return None;
+        }
+        self.function_destination(node, name, of)
+    }
+
+    /// The name of another function, or the ARN of a bucket.
+    fn failure_destination(&mut self, node: &Node, of: &str) -> Option<FailureDestination> {
+        let expected = "the name of a function that gets the outcome, or the ARN of a bucket";
+        let name = text(&mut self.report, node, expected)?;
+        match service(name) {
+            Some("s3") => self.bucket_destination(node, name).map(FailureDestination::Bucket),
+            _ => self
+                .function_destination(node, name, of)
+                .map(FailureDestination::Function),
+        }
+    }
+
+    fn bucket_destination(&mut self, node: &Node, arn: &str) -> Option<BucketArn> {
+        let bucket = accepted(&mut self.report, node.spot, BucketArn::try_from(arn))?;
+        let partition = self.settings.scope.partition();
+        if bucket.partition() != partition {
+            let message = format!("a bucket of this region is `arn:{partition}:s3:::{}`", bucket.name());
+            self.report.mistake(node.spot, message);
+            return None;
+        }
+        if self.settings.buckets == Buckets::Missing {
+            let message = "buckets are folders in the one given with --s3-root, and none is given";
+            self.report.mistake(node.spot, message.to_owned());
+            return None;
+        }
+        Some(bucket)
+    }
+
+    fn function_destination(&mut self, node: &Node, name: &str, of: &str) -> Option<Destination> {
+        if service(name).is_some_and(|service| service != "lambda") {
+            let message = "destinations are functions, and `on_failure` may be a bucket (arn:aws:s3:::name): queues, topics and \
+                           event buses are not built";
             self.report.mistake(node.spot, message.to_owned());
             return None;
         }
@@ -85,4 +127,9 @@ impl Walk<'_> {
         self.used_functions.insert(name.to_owned());
         Some(Destination::latest(FunctionArn::new(&self.settings.scope, name)))
     }
+}
+
+/// Of an ARN: whose resource it is.
+fn service(text: &str) -> Option<&str> {
+    text.strip_prefix("arn:")?.split(':').nth(1)
 }

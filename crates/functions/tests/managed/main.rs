@@ -27,6 +27,8 @@ type Case = (&'static str, fn(World) -> world::LocalFuture);
 
 /// Far more than any case takes; only a hang reaches it.
 const CASE_TIME_MAX: Duration = Duration::from_secs(120);
+/// After that a process is one that was left.
+const GONE_TIME_MAX: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     sandbox::run_spawner_if_asked();
@@ -116,6 +118,9 @@ fn run(spawner: &sandbox::Spawner, start: Start, case: fn(World) -> world::Local
                 .await
                 .expect("the case ends in time");
             core.shutdown().await;
+            // One that was kept ready may be just ending, and then it does not say any more what it is.
+            let gone = world::until(|| world::processes_below(spawner).is_empty());
+            let _ = tokio::time::timeout(GONE_TIME_MAX, gone).await;
             directory
         })
     };

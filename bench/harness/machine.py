@@ -115,11 +115,11 @@ def commit() -> str:
 
 def version(tool: str) -> str:
     """What a tool says about itself in its first line, without what is not its version."""
-    flag = {"h2load": "--version", "openssl": "version", "python3": "--version"}.get(tool, "-v")
-    said = output([find(tool) or tool, flag]).splitlines()[0]
+    flags = {"bwrap": "--version", "h2load": "--version", "openssl": "version", "python3": "--version"}
+    said = output([find(tool) or tool, flags.get(tool, "-v")]).splitlines()[0]
     for not_version in (" https", " Copyright", " (Library"):
         said = said.split(not_version)[0]
-    return said if tool.removesuffix("3") in said.lower() else f"{tool} {said}"
+    return said if tool.removesuffix("3") in said.lower() or tool == "bwrap" else f"{tool} {said}"
 
 
 def output(command: list[str]) -> str:

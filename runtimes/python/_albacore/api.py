@@ -77,8 +77,6 @@ class RuntimeApi:
             try:
                 if self.socket is None:
                     self.ask_for_event()
-                if _thread._count():
-                    attend(self.socket)
                 while self.acknowledgements_due:
                     # Whether an answer was taken or refused (too large, too late): the next event comes all the same.
                     self.receive()
@@ -145,6 +143,8 @@ class RuntimeApi:
 
     def receive(self):
         """One response: status, headers, body. Every response of the Runtime API has a `Content-Length`."""
+        if not self.received and _thread._count():
+            attend(self.socket)
         head_end = self.received.find(b"\r\n\r\n")
         while head_end < 0:
             if len(self.received) > HEAD_BYTES_MAX:

@@ -110,6 +110,15 @@ pub(crate) struct Received {
 
 /// Takes one message if one is there, else `WouldBlock`.
 pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+    match receive_once(socket, buffer) {
+        // Linux says once that a peer has closed without reading all that it was sent, before what the peer itself has
+        // sent: its last words are still there.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => receive_once(socket, buffer),
+        received => received,
+    }
+}
+
+fn receive_once(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
     let mut part = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
@@ -163,4 +172,24 @@ pub(crate) fn finish_sending(socket: BorrowedFd<'_>) {
     // An error means that the peer has already gone, which is as good.
     // SAFETY: takes plain numbers; the descriptor is borrowed, so open.
     let _ = unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_WR) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn last_words_of_a_peer_that_did_not_listen() {
+        let (ours, theirs) = pair().unwrap();
+        send(ours.as_fd(), b"unread", &[], Wait::Never).unwrap();
+        send(theirs.as_fd(), b"one", &[], Wait::Never).unwrap();
+        send(theirs.as_fd(), b"two", &[], Wait::Never).unwrap();
+        drop(theirs);
+        let mut buffer = [0; 10];
+        for expected in [&b"one"[..], b"two", b"", b""] {
+            let received = receive(ours.as_fd(), &mut buffer).unwrap();
+            assert_eq!(&buffer[..received.bytes], expected);
+        }
+    }
 }

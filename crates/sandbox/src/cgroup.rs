@@ -15,7 +15,7 @@ use allowance::Allowance;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What our groups begin with; the number of the spawner follows.
@@ -78,6 +78,9 @@ type Folder = (Version, Controllers, PathBuf);
 #[derive(Debug)]
 pub(crate) struct Group {
     folders: Vec<Folder>,
+    /// Where its memory is limited, and its memory with what is swapped out; opened ahead, for they are written to while
+    /// somebody waits.
+    memory_files: Option<[Option<File>; 2]>,
     /// Out-of-memory kills that have been told.
     kills_told: u64,
     allowance: Allowance,
@@ -114,8 +117,8 @@ impl Groups {
         })
     }
 
-    /// A new group; `None` where there are none.
-    pub(crate) fn make(&mut self) -> io::Result<Option<Group>> {
+    /// A new group with so many processes and threads at most; `None` where there are none.
+    pub(crate) fn make(&mut self, processes: u64) -> io::Result<Option<Group>> {
         if self.hierarchies.is_empty() {
             return Ok(None);
         }
@@ -129,6 +132,11 @@ impl Groups {
             }
             group.folders.push((hierarchy.version, hierarchy.controllers, folder));
         }
+        if let Err(error) = group.limit_processes(processes) {
+            group.remove();
+            return Err(error);
+        }
+        group.memory_files = group.open_memory_files();
         Ok(Some(group))
     }
 }
@@ -145,6 +153,7 @@ impl Group {
     fn of(folders: Vec<Folder>) -> Self {
         Self {
             folders,
+            memory_files: None,
             kills_told: 0,
             allowance: Allowance::default(),
         }
@@ -201,28 +210,38 @@ impl Group {
         folder.is_some_and(|(.., folder)| set(folder, "cgroup.kill", "1").is_ok())
     }
 
-    /// From now on the kernel lets its processes use so much. An error means that they are not limited.
-    fn limit(&self, memory_bytes: Option<u64>, processes: u64) -> io::Result<()> {
-        for (version, controllers, folder) in &self.folders {
-            let set = |file: &str, value: u64| set(folder, file, &value.to_string());
-            if let Some(bytes) = memory_bytes.filter(|_| controllers.memory) {
-                match version {
-                    Version::One => {
-                        set("memory.limit_in_bytes", bytes)?;
-                        // Where swap is not counted this is not there.
-                        let _ = set("memory.memsw.limit_in_bytes", bytes);
-                    }
-                    Version::Two => {
-                        set("memory.max", bytes)?;
-                        let _ = set("memory.swap.max", 0);
-                    }
-                }
-            }
-            if controllers.processes {
-                set("pids.max", processes)?;
-            }
-        }
+    /// From now on there are so many processes and threads in it at most. An error means that they are not limited.
+    fn limit_processes(&self, processes: u64) -> io::Result<()> {
+        let mut limited = self.folders.iter().filter(|(_, controllers, _)| controllers.processes);
+        limited.try_for_each(|(.., folder)| set(folder, "pids.max", &processes.to_string()))
+    }
+
+    /// From now on the kernel lets its processes use so much memory. An error means that they are not limited.
+    fn limit_memory(&mut self, bytes: u64) -> io::Result<()> {
+        let Some((version, ..)) = self.folders.iter().find(|(_, controllers, _)| controllers.memory) else {
+            return Ok(());
+        };
+        let swapped = match version {
+            Version::One => bytes,
+            Version::Two => 0,
+        };
+        let files = self.memory_files.take().or_else(|| self.open_memory_files());
+        let Some([Some(file), with_swapped]) = files else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        file.write_all_at(bytes.to_string().as_bytes(), 0)?;
+        // Where that is not counted there is no such file.
+        let _ = with_swapped.map(|file| file.write_all_at(swapped.to_string().as_bytes(), 0));
         Ok(())
+    }
+
+    fn open_memory_files(&self) -> Option<[Option<File>; 2]> {
+        let (version, _, folder) = self.folders.iter().find(|(_, controllers, _)| controllers.memory)?;
+        let names = match version {
+            Version::One => ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"],
+            Version::Two => ["memory.max", "memory.swap.max"],
+        };
+        Some(names.map(|name| OpenOptions::new().write(true).open(folder.join(name)).ok()))
     }
 
     /// Was one of its processes killed for want of memory, since this was asked the last time?

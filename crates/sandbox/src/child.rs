@@ -3,25 +3,23 @@
 //! It does so in two parts: what no main process may have ([`give_up`]), and what depends on what it runs. Nothing here
 //! allocates, and everything needed was prepared before.
 
-use crate::launch::Launch;
+use crate::launch::{Launch, Strings};
 use crate::namespace::{Confinement, Failure};
 use crate::own_tmp::OwnTmp;
 use crate::spec::Step;
 use crate::sys::confine::{self, Resource};
 use crate::sys::fd::{self, StandardStream};
 use crate::sys::process::{self, Pid};
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::ptr;
 
 /// Everything the child needs, made before the fork.
 pub(crate) struct Prepared<'a> {
-    launch: &'a Launch,
-    /// Pointers into `launch`, ended by a null pointer.
-    arguments: Vec<*const libc::c_char>,
-    /// Pointers into `launch`, ended by a null pointer.
-    environment: Vec<*const libc::c_char>,
+    launch: &'a Launch<'a>,
+    arguments: Pointers,
+    environment: Pointers,
     /// The init process that forks the child.
     parent: Pid,
     streams: Streams<'a>,
@@ -32,6 +30,41 @@ pub(crate) struct Prepared<'a> {
     /// What it does in namespaces of its own.
     confinement: Option<Confinement>,
     purpose: Purpose,
+}
+
+/// Pointers to strings, ended by a null pointer.
+struct Pointers {
+    /// Unless there are more.
+    usual: [*const libc::c_char; POINTERS],
+    count: usize,
+    all: Vec<*const libc::c_char>,
+}
+
+/// The null pointer included.
+const POINTERS: usize = 64;
+
+impl Pointers {
+    fn to(strings: &Strings<'_>) -> Self {
+        let mut pointers = Self {
+            usual: [ptr::null(); POINTERS],
+            count: 0,
+            all: Vec::new(),
+        };
+        for pointer in strings.iter().map(CStr::as_ptr).chain([ptr::null()]) {
+            if let Some(place) = pointers.usual.get_mut(pointers.count) {
+                *place = pointer;
+            }
+            pointers.count += 1;
+        }
+        if pointers.count > POINTERS {
+            pointers.all = strings.iter().map(CStr::as_ptr).chain([ptr::null()]).collect();
+        }
+        pointers
+    }
+
+    fn as_slice(&self) -> &[*const libc::c_char] {
+        self.usual.get(..self.count).unwrap_or(&self.all)
+    }
 }
 
 /// What a child is for.
@@ -55,19 +88,17 @@ pub(crate) struct Streams<'a> {
 
 impl<'a> Prepared<'a> {
     pub(crate) fn new(
-        launch: &'a Launch,
+        launch: &'a Launch<'a>,
         streams: Streams<'a>,
         landlock: Option<BorrowedFd<'a>>,
         confinement: Option<Confinement>,
         purpose: Purpose,
     ) -> Self {
-        let pointers = |strings: &[CString]| strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
         Self {
-            arguments: pointers(&launch.arguments),
-            environment: pointers(&launch.environment),
+            arguments: Pointers::to(&launch.arguments),
+            environment: Pointers::to(&launch.environment),
             own_tmp: launch
                 .temporary_directory
-                .as_deref()
                 .filter(|_| launch.temporary_mount)
                 .map(OwnTmp::new),
             launch,
@@ -94,7 +125,11 @@ impl<'a> Prepared<'a> {
             Ok(()) if self.purpose == Purpose::Rehearse => process::exit_now(0),
             // SAFETY: both lists end with a null pointer and point to the C strings of `launch`, which is borrowed.
             Ok(()) => (Step::Exec, unsafe {
-                process::execute(&self.launch.program, &self.arguments, &self.environment)
+                process::execute(
+                    self.launch.program,
+                    self.arguments.as_slice(),
+                    self.environment.as_slice(),
+                )
             }),
         }
     }
@@ -127,7 +162,7 @@ impl<'a> Prepared<'a> {
         if let Some(own_tmp) = &self.own_tmp {
             own_tmp.mount().map_err(at(Step::Mount))?;
         }
-        process::change_directory(&self.launch.working_directory).map_err(at(Step::WorkingDirectory))?;
+        process::change_directory(self.launch.working_directory).map_err(at(Step::WorkingDirectory))?;
         confine::drop_capabilities().map_err(at(Step::Privileges))?;
         confine::no_new_privileges().map_err(at(Step::Privileges))?;
         if let Some(ruleset) = self.landlock {

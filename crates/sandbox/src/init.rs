@@ -11,7 +11,7 @@ mod waiting;
 use crate::child::{self, Prepared, Purpose, Streams};
 use crate::descendants;
 use crate::landlock;
-use crate::launch::Launch;
+use crate::launch::{Launch, Room};
 use crate::message::{Id, Reply, Request};
 use crate::namespace::{Confinement, Failure, Ids, Network};
 use crate::spec::{ASSIGNMENT_DESCRIPTOR, LOG_DESCRIPTOR, Step};
@@ -20,11 +20,11 @@ use crate::sys::process::{self, Pid, Reaped};
 use crate::sys::{errno, fd, socket};
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
-use waiting::Waiting;
+use waiting::{Failing, Waiting};
 
 /// How long the killing may take. Only a process that the kernel itself holds (a dead network file system, say) lives
 /// on after SIGKILL; the spawner inherits it and collects it when it ends.
@@ -39,7 +39,7 @@ pub(crate) struct Birth {
     pub(crate) landlock_version: Option<u32>,
     pub(crate) place: Place,
     /// Of the control groups that it has to move to by itself.
-    pub(crate) entrances: Vec<OwnedFd>,
+    pub(crate) entrances: [Option<OwnedFd>; socket::FDS_MAX],
 }
 
 /// Where an init and its environment are.
@@ -76,9 +76,9 @@ struct Main {
 
 /// How far a main process is.
 enum State {
-    /// Between fork and exec: the pipe ends when the program runs, and carries a failure otherwise.
+    /// Between fork and exec.
     Starting {
-        failure: File,
+        failure: Failing,
     },
     Running,
     Ended {
@@ -87,8 +87,8 @@ enum State {
 }
 
 /// What came with the request for a main process.
-struct Order {
-    launch: Launch,
+struct Order<'a> {
+    launch: Launch<'a>,
     stdout: OwnedFd,
     stderr: OwnedFd,
     /// These have their numbers already.
@@ -105,8 +105,11 @@ const NUMBERED: RangeInclusive<i32> = LOG_DESCRIPTOR..=ASSIGNMENT_DESCRIPTOR;
 ///
 /// Only for a freshly forked child of a single-threaded process, which must own nothing but `birth` from then on.
 pub(crate) unsafe fn run(mut birth: Birth) -> ! {
-    let mut kept: Vec<_> = birth.entrances.iter().map(AsRawFd::as_raw_fd).collect();
-    kept.push(birth.control.as_raw_fd());
+    // No list, for an init keeps what memory it has ever used.
+    let mut kept = [birth.control.as_raw_fd(); socket::FDS_MAX + 1];
+    for (number, entrance) in kept.iter_mut().zip(birth.entrances.iter().flatten()) {
+        *number = entrance.as_raw_fd();
+    }
     // SAFETY: whatever owned the other descriptors belongs to the spawner's code, to which this child never returns.
     let closed = unsafe { fd::close_all_except(&mut kept) };
     // Before anything else is opened; what is opened later gets lower numbers than the log's.
@@ -152,20 +155,20 @@ fn tell(control: &OwnedFd, reply: Reply) {
     let _ = socket::send(control.as_fd(), &reply.encode(), &[], socket::Wait::ForRoom);
 }
 
-impl Order {
+impl<'a> Order<'a> {
     /// Gives the log pipe its number, which nothing else has from then on: the main process only inherits it.
-    fn read(mut fds: Vec<OwnedFd>) -> Result<Self, Failure> {
+    fn read(mut fds: [Option<OwnedFd>; socket::FDS_MAX], room: &'a mut Room) -> Result<Self, Failure> {
         let invalid = |error| (Step::Request, error);
-        for other in &mut fds {
+        for other in fds.iter_mut().flatten() {
             fd::keep_off(other, NUMBERED).map_err(invalid)?;
         }
-        let mut fds = fds.into_iter();
+        let mut fds = fds.into_iter().flatten();
         // Fewer arrive when this process has no room for them.
         let mut next = || {
             fds.next()
                 .ok_or((Step::Request, io::Error::from_raw_os_error(libc::EMFILE)))
         };
-        let launch = Launch::read(&File::from(next()?)).map_err(invalid)?;
+        let launch = Launch::read(&File::from(next()?), room).map_err(invalid)?;
         let (stdout, stderr) = (next()?, next()?);
         let log = match launch.log_pipe {
             // SAFETY: all else is closed, and what is not has just been moved off that number.
@@ -221,7 +224,7 @@ impl Init {
                 fd::interest(self.signals.as_fd(), libc::POLLIN),
             );
             let mut starting = self.mains.iter().filter_map(|main| match &main.state {
-                State::Starting { failure } => Some(fd::interest(failure.as_fd(), libc::POLLIN)),
+                State::Starting { failure } => Some(fd::interest(failure.pipe().as_fd(), libc::POLLIN)),
                 State::Running | State::Ended { .. } => None,
             });
             // At most one is starting, mostly. Others are looked at in the next turn.
@@ -266,11 +269,11 @@ impl Init {
     /// # Safety
     ///
     /// This process must have one thread only.
-    unsafe fn start(&mut self, id: Id, order: &Order) -> Result<(), Failure> {
+    unsafe fn start(&mut self, id: Id, order: &Order<'_>) -> Result<(), Failure> {
         let at = |step| move |error| (step, error);
         let (failure, failure_writer) = io::pipe().map_err(at(Step::Init))?;
         let launch = &order.launch;
-        let directory = launch.temporary_directory.as_deref();
+        let directory = launch.temporary_directory;
         let ruleset = self
             .landlock_version
             .map(|version| landlock::ruleset(version, directory, self.network))
@@ -289,7 +292,7 @@ impl Init {
         let prepared = Prepared::new(launch, streams, rules, confinement, Purpose::Run);
         // SAFETY: one thread only, by the contract above.
         let pid = unsafe { child::start(&prepared, failure_writer.as_fd()) }.map_err(at(Step::Fork))?;
-        let failure = File::from(OwnedFd::from(failure));
+        let failure = Failing::from(OwnedFd::from(failure));
         self.mains.push(Main {
             id,
             pid,
@@ -302,7 +305,7 @@ impl Init {
     /// is nothing else here.
     fn take_started(&mut self, pipe: i32) -> bool {
         let has_it = |main: &Main| match &main.state {
-            State::Starting { failure } => failure.as_raw_fd() == pipe,
+            State::Starting { failure } => failure.pipe().as_raw_fd() == pipe,
             State::Running | State::Ended { .. } => false,
         };
         if let Some(index) = self.mains.iter().position(has_it) {
@@ -317,9 +320,7 @@ impl Init {
         };
         let (id, pid) = (*id, *pid);
         let State::Starting { failure } = state else { return };
-        let mut bytes = [0; 8];
-        if failure.read_exact(&mut bytes).is_ok() {
-            let (step, errno) = child::decode_failure(bytes);
+        if let Some((step, errno)) = failure.take() {
             self.mains.remove(index);
             return tell(&self.control, Reply::Failed { id, step, errno });
         }
@@ -404,8 +405,8 @@ impl Init {
                     self.mains.push(Main { id, pid, state });
                     return true;
                 }
-                let files = files.into_iter().flatten().collect();
-                let started = Order::read(files).and_then(|order| {
+                let mut room = Room::new();
+                let started = Order::read(files, &mut room).and_then(|order| {
                     // Its descriptors close with it: output pipes must end with the last process of the environment.
                     // SAFETY: one thread only, by the contract above.
                     unsafe { self.start(id, &order) }

@@ -1,6 +1,7 @@
 //! A checked [`Spec`] in the form in which it travels to the init process that carries it out.
 //!
-//! It travels as a file in memory, because a message is limited by the socket's buffer.
+//! It travels as a file in memory, because a message is limited by the socket's buffer; and it is used where it lies in that
+//! file, because who uses it may have memory in common with an init, which keeps what it has ever used.
 
 mod inside;
 
@@ -21,16 +22,24 @@ pub(crate) const OWN_TMP: &CStr = c"/tmp";
 /// What says "no limit" in the place of a limit.
 const UNLIMITED: u64 = u64::MAX;
 
-/// What `execve` and the steps before it need: every string without a NUL inside and with one at its end.
+/// Most launches are not larger.
+const USUAL_BYTES: usize = 4096;
+
+/// Nothing has this id.
+const NO_ENCLOSURE: Id = 0;
+/// The two limits before the enclosure's id.
+const LIMITS_BYTES: u64 = 16;
+
+/// What `execve` and the steps before it need.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Launch {
-    pub(crate) program: CString,
+pub(crate) struct Launch<'a> {
+    pub(crate) program: &'a CStr,
+    pub(crate) working_directory: &'a CStr,
+    pub(crate) temporary_directory: Option<&'a CStr>,
     /// Argument 0 included.
-    pub(crate) arguments: Vec<CString>,
+    pub(crate) arguments: Strings<'a>,
     /// `NAME=value`
-    pub(crate) environment: Vec<CString>,
-    pub(crate) working_directory: CString,
-    pub(crate) temporary_directory: Option<CString>,
+    pub(crate) environment: Strings<'a>,
     pub(crate) temporary_mount: bool,
     pub(crate) log_pipe: bool,
     pub(crate) assignment_pipe: bool,
@@ -39,69 +48,78 @@ pub(crate) struct Launch {
     pub(crate) enclosure: Option<Id>,
 }
 
+/// Strings in a file, of which all are known to be right.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Strings<'a> {
+    count: u32,
+    bytes: &'a [u8],
+}
+
+/// Where a file is read to.
+pub(crate) struct Room {
+    usual: [u8; USUAL_BYTES],
+    large: Vec<u8>,
+}
+
 /// The whole file, from its beginning.
 fn bytes_of(file: &File) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(file.metadata()?.len())
-        .ok()
-        .filter(|&length| length <= REQUEST_BYTES_MAX);
-    let mut bytes = vec![0; length.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?];
+    let mut bytes = vec![0; length_of(file)?];
     file.read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
 }
 
-impl TryFrom<&Spec> for Launch {
-    type Error = InvalidSpec;
-
-    fn try_from(spec: &Spec) -> Result<Self, InvalidSpec> {
-        let program = absolute(&spec.program)?;
-        let mut arguments = vec![program.clone()];
-        for argument in &spec.args {
-            arguments.push(string(argument.as_bytes())?);
-        }
-        let environment = spec
-            .environment
-            .iter()
-            .map(|(name, value)| variable(name, value))
-            .collect::<Result<_, _>>()?;
-        let enclosure = spec.enclosure.as_ref().map(|enclosure| enclosure.id());
-        let directory = spec.temporary_directory.as_deref();
-        if enclosure.is_some() && (spec.temporary_mount || directory.is_none_or(|it| it != Path::new("/tmp"))) {
-            return Err(InvalidSpec::TemporaryDirectory);
-        }
-        let launch = Self {
-            program,
-            arguments,
-            environment,
-            working_directory: absolute(&spec.working_directory)?,
-            temporary_directory: spec.temporary_directory.as_deref().map(absolute).transpose()?,
-            temporary_mount: spec.temporary_mount,
-            log_pipe: spec.log_pipe,
-            assignment_pipe: spec.assignment_pipe,
-            limits: spec.limits,
-            enclosure,
-        };
-        match launch.encoded_bytes() {
-            bytes if bytes > REQUEST_BYTES_MAX => Err(InvalidSpec::TooLarge { bytes }),
-            _ => Ok(launch),
-        }
-    }
+fn length_of(file: &File) -> io::Result<usize> {
+    usize::try_from(file.metadata()?.len())
+        .ok()
+        .filter(|&length| length <= REQUEST_BYTES_MAX)
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
-impl Launch {
-    /// For a child that executes nothing.
-    pub(crate) fn rehearsal() -> Self {
-        Self {
-            program: c"/".to_owned(),
-            arguments: Vec::new(),
-            environment: Vec::new(),
-            working_directory: c"/".to_owned(),
-            temporary_directory: Some(OWN_TMP.to_owned()),
-            temporary_mount: false,
-            log_pipe: false,
-            assignment_pipe: false,
-            limits: Limits::default(),
-            enclosure: None,
-        }
+/// The bytes of a file that [`Launch::read`] takes.
+///
+/// # Errors
+///
+/// What of it no program can be started with.
+pub(crate) fn encode(spec: &Spec) -> Result<Vec<u8>, InvalidSpec> {
+    let program = absolute(&spec.program)?;
+    let working_directory = absolute(&spec.working_directory)?;
+    let temporary_directory = spec.temporary_directory.as_deref().map(absolute).transpose()?;
+    let is_own_tmp = temporary_directory.as_deref() == Some(OWN_TMP);
+    if spec.enclosure.is_some() && (spec.temporary_mount || !is_own_tmp) {
+        return Err(InvalidSpec::TemporaryDirectory);
+    }
+    let mut strings = vec![program.clone(), working_directory];
+    strings.extend(temporary_directory);
+    strings.push(program);
+    for argument in &spec.args {
+        strings.push(string(argument.as_bytes())?);
+    }
+    for (name, value) in &spec.environment {
+        strings.push(variable(name, value)?);
+    }
+    let mut bytes = Vec::new();
+    bytes.extend(spec.limits.open_files.to_le_bytes());
+    bytes.extend(spec.limits.file_bytes.unwrap_or(UNLIMITED).to_le_bytes());
+    let enclosure = spec.enclosure.as_ref().map(|enclosure| enclosure.id());
+    bytes.extend(enclosure.unwrap_or(NO_ENCLOSURE).to_le_bytes());
+    // What does not fit in four bytes makes the whole too large.
+    for number in [
+        usize::from(spec.temporary_directory.is_some()),
+        usize::from(spec.temporary_mount),
+        usize::from(spec.log_pipe),
+        usize::from(spec.assignment_pipe),
+        1 + spec.args.len(),
+        spec.environment.len(),
+    ] {
+        bytes.extend((number as u32).to_le_bytes());
+    }
+    for string in &strings {
+        bytes.extend((string.as_bytes_with_nul().len() as u32).to_le_bytes());
+        bytes.extend(string.as_bytes_with_nul());
+    }
+    match bytes.len() {
+        bytes if bytes > REQUEST_BYTES_MAX => Err(InvalidSpec::TooLarge { bytes }),
+        _ => Ok(bytes),
     }
 }
 
@@ -124,53 +142,66 @@ fn variable(name: &OsStr, value: &OsStr) -> Result<CString, InvalidSpec> {
     CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).map_err(|_| InvalidSpec::NulByte(name.to_owned()))
 }
 
-impl Launch {
-    /// Two limits, an id, four truth values and two counts before the strings.
-    const FIXED_BYTES: usize = 3 * 8 + 6 * 4;
-    /// Nothing has this id.
-    const NO_ENCLOSURE: Id = 0;
-
-    fn strings(&self) -> impl Iterator<Item = &CString> {
-        [&self.program, &self.working_directory]
-            .into_iter()
-            .chain(&self.temporary_directory)
-            .chain(&self.arguments)
-            .chain(&self.environment)
-    }
-
-    fn encoded_bytes(&self) -> usize {
-        Self::FIXED_BYTES + self.strings().map(|string| 4 + string.as_bytes().len()).sum::<usize>()
-    }
-
-    /// Lengths and counts are at most [`REQUEST_BYTES_MAX`], so they fit in four bytes.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.encoded_bytes());
-        bytes.extend(self.limits.open_files.to_le_bytes());
-        bytes.extend(self.limits.file_bytes.unwrap_or(UNLIMITED).to_le_bytes());
-        bytes.extend(self.enclosure.unwrap_or(Self::NO_ENCLOSURE).to_le_bytes());
-        for count in [
-            usize::from(self.temporary_directory.is_some()),
-            usize::from(self.temporary_mount),
-            usize::from(self.log_pipe),
-            usize::from(self.assignment_pipe),
-            self.arguments.len(),
-            self.environment.len(),
-        ] {
-            bytes.extend((count as u32).to_le_bytes());
+impl Room {
+    pub(crate) fn new() -> Self {
+        Self {
+            usual: [0; USUAL_BYTES],
+            large: Vec::new(),
         }
-        for string in self.strings() {
-            bytes.extend((string.as_bytes().len() as u32).to_le_bytes());
-            bytes.extend(string.as_bytes());
-        }
-        bytes
     }
 
-    /// `None` for anything [`Launch::encode`] cannot have written.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// The whole file, from its beginning.
+    fn read(&mut self, file: &File) -> io::Result<&[u8]> {
+        let bytes = match self.usual.get_mut(..length_of(file)?) {
+            Some(bytes) => {
+                file.read_exact_at(bytes, 0)?;
+                &*bytes
+            }
+            None => {
+                self.large = bytes_of(file)?;
+                &self.large
+            }
+        };
+        Ok(bytes)
+    }
+}
+
+impl<'a> Launch<'a> {
+    /// For a child that executes nothing.
+    pub(crate) fn rehearsal() -> Self {
+        let none = Strings { count: 0, bytes: &[] };
+        Self {
+            program: c"/",
+            working_directory: c"/",
+            temporary_directory: Some(OWN_TMP),
+            arguments: none.clone(),
+            environment: none,
+            temporary_mount: false,
+            log_pipe: false,
+            assignment_pipe: false,
+            limits: Limits::default(),
+            enclosure: None,
+        }
+    }
+
+    /// Reads it from the file it came in.
+    pub(crate) fn read(file: &File, room: &'a mut Room) -> io::Result<Self> {
+        Self::of(room.read(file)?).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))
+    }
+
+    /// The enclosure alone.
+    pub(crate) fn read_enclosure(file: &File) -> io::Result<Option<Id>> {
+        let mut id = [0; size_of::<Id>()];
+        file.read_exact_at(&mut id, LIMITS_BYTES)?;
+        Ok(Some(Id::from_le_bytes(id)).filter(|&id| id != NO_ENCLOSURE))
+    }
+
+    /// `None` for anything [`encode`] cannot have written.
+    fn of(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = bytes;
         let open_files = u64::from_le_bytes(take(&mut rest)?);
         let file_bytes = Some(u64::from_le_bytes(take(&mut rest)?)).filter(|&bytes| bytes != UNLIMITED);
-        let enclosure = Some(u64::from_le_bytes(take(&mut rest)?)).filter(|&id| id != Self::NO_ENCLOSURE);
+        let enclosure = Some(Id::from_le_bytes(take(&mut rest)?)).filter(|&id| id != NO_ENCLOSURE);
         let has_temporary_directory = take_bool(&mut rest)?;
         let temporary_mount = take_bool(&mut rest)?;
         let log_pipe = take_bool(&mut rest)?;
@@ -180,13 +211,12 @@ impl Launch {
         let launch = Self {
             program: take_string(&mut rest)?,
             working_directory: take_string(&mut rest)?,
-            temporary_directory: if has_temporary_directory {
-                Some(take_string(&mut rest)?)
-            } else {
-                None
+            temporary_directory: match has_temporary_directory {
+                true => Some(take_string(&mut rest)?),
+                false => None,
             },
-            arguments: take_strings(&mut rest, argument_count)?,
-            environment: take_strings(&mut rest, variable_count)?,
+            arguments: Strings::take(&mut rest, argument_count)?,
+            environment: Strings::take(&mut rest, variable_count)?,
             temporary_mount,
             log_pipe,
             assignment_pipe,
@@ -195,10 +225,20 @@ impl Launch {
         };
         rest.is_empty().then_some(launch)
     }
+}
 
-    /// Reads it from the file it came in.
-    pub(crate) fn read(file: &File) -> io::Result<Self> {
-        Self::decode(&bytes_of(file)?).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))
+impl<'a> Strings<'a> {
+    fn take(rest: &mut &'a [u8], count: u32) -> Option<Self> {
+        let bytes = *rest;
+        for _ in 0..count {
+            take_string(rest)?;
+        }
+        Some(Self { count, bytes })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a CStr> {
+        let mut rest = self.bytes;
+        (0..self.count).map_while(move |_| take_string(&mut rest))
     }
 }
 
@@ -216,27 +256,21 @@ fn take_bool(rest: &mut &[u8]) -> Option<bool> {
     }
 }
 
-fn take_string(rest: &mut &[u8]) -> Option<CString> {
+/// With the NUL at its end.
+fn take_string<'a>(rest: &mut &'a [u8]) -> Option<&'a CStr> {
     let length = usize::try_from(u32::from_le_bytes(take(rest)?)).ok()?;
     let (string, after) = rest.split_at_checked(length)?;
     *rest = after;
-    CString::new(string).ok()
-}
-
-/// The list grows as strings are found, so a wrong count cannot ask for much memory.
-fn take_strings(rest: &mut &[u8], count: u32) -> Option<Vec<CString>> {
-    let mut strings = Vec::new();
-    for _ in 0..count {
-        strings.push(take_string(rest)?);
-    }
-    Some(strings)
+    CStr::from_bytes_with_nul(string).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Launch;
+    use super::{Launch, Room, USUAL_BYTES, encode};
     use crate::spec::{InvalidSpec, Limits, REQUEST_BYTES_MAX, Spec};
-    use std::ffi::OsString;
+    use crate::sys::fd;
+    use std::ffi::{CStr, OsString};
+    use std::io::Write;
 
     fn spec() -> Spec {
         Spec {
@@ -257,6 +291,10 @@ mod tests {
         }
     }
 
+    fn texts<'a>(strings: impl Iterator<Item = &'a CStr>) -> Vec<&'a str> {
+        strings.map(|it| it.to_str().unwrap()).collect()
+    }
+
     #[test]
     fn a_launch_survives_the_file() {
         let without = Spec {
@@ -268,22 +306,64 @@ mod tests {
             environment: vec![],
             ..spec()
         };
-        for spec in [spec(), without] {
-            let launch = Launch::try_from(&spec).unwrap();
-            assert_eq!(launch.encode().len(), launch.encoded_bytes());
-            assert_eq!(Launch::decode(&launch.encode()), Some(launch));
+        let large = Spec {
+            args: vec!["x".repeat(USUAL_BYTES).into()],
+            ..spec()
+        };
+        for spec in [spec(), without, large] {
+            let mut file = fd::memory_file().unwrap();
+            file.write_all(&encode(&spec).unwrap()).unwrap();
+            let mut room = Room::new();
+            let launch = Launch::read(&file, &mut room).unwrap();
+            let text = |path: &CStr| path.to_str().unwrap().to_owned();
+            assert_eq!(text(launch.program), spec.program.to_str().unwrap());
+            assert_eq!(text(launch.working_directory), spec.working_directory.to_str().unwrap());
+            let directory = spec
+                .temporary_directory
+                .as_deref()
+                .map(|it| it.to_str().unwrap().to_owned());
+            assert_eq!(launch.temporary_directory.map(text), directory);
+            let arguments = [
+                vec!["/bin/echo"],
+                spec.args.iter().map(|it| it.to_str().unwrap()).collect(),
+            ]
+            .concat();
+            assert_eq!(texts(launch.arguments.iter()), arguments);
+            let variables: &[&str] = if spec.environment.is_empty() {
+                &[]
+            } else {
+                &["A=1=2", "B="]
+            };
+            assert_eq!(texts(launch.environment.iter()), variables);
+            assert_eq!(launch.temporary_mount, spec.temporary_mount);
+            assert_eq!(
+                (launch.log_pipe, launch.assignment_pipe),
+                (spec.log_pipe, spec.assignment_pipe)
+            );
+            assert_eq!(launch.limits, spec.limits);
+            assert_eq!((launch.enclosure, Launch::read_enclosure(&file).unwrap()), (None, None));
         }
     }
 
     #[test]
+    fn the_enclosure_is_found_where_it_is_written() {
+        let mut bytes = encode(&spec()).unwrap();
+        bytes[16..24].copy_from_slice(&7_u64.to_le_bytes());
+        assert_eq!(Launch::of(&bytes).unwrap().enclosure, Some(7));
+        let mut file = fd::memory_file().unwrap();
+        file.write_all(&bytes).unwrap();
+        assert_eq!(Launch::read_enclosure(&file).unwrap(), Some(7));
+    }
+
+    #[test]
     fn a_cut_or_longer_file_is_refused() {
-        let mut bytes = Launch::try_from(&spec()).unwrap().encode();
+        let mut bytes = encode(&spec()).unwrap();
         for length in 0..bytes.len() {
-            assert_eq!(Launch::decode(&bytes[..length]), None, "{length}");
+            assert_eq!(Launch::of(&bytes[..length]), None, "{length}");
         }
         bytes.push(0);
-        assert_eq!(Launch::decode(&bytes), None);
-        assert_eq!(Launch::decode(&[0xff; 64]), None);
+        assert_eq!(Launch::of(&bytes), None);
+        assert_eq!(Launch::of(&[0xff; 64]), None);
     }
 
     #[test]
@@ -348,25 +428,23 @@ mod tests {
                 InvalidSpec::VariableName("A=".into()),
             ),
         ] {
-            assert_eq!(Launch::try_from(&spec), Err(expected));
+            assert_eq!(encode(&spec), Err(expected));
         }
     }
 
     #[test]
     fn the_largest_request_fits_and_one_byte_more_does_not() {
-        let bytes_without = Launch::try_from(&spec()).unwrap().encoded_bytes();
+        let bytes_without = encode(&spec()).unwrap().len();
         let with = |length: usize| Spec {
             args: [spec().args, vec!["x".repeat(length).into()]].concat(),
             ..spec()
         };
-        let length = REQUEST_BYTES_MAX - bytes_without - 4;
-        assert_eq!(
-            Launch::try_from(&with(length)).unwrap().encode().len(),
-            REQUEST_BYTES_MAX
-        );
+        // Its length, and the NUL at its end.
+        let length = REQUEST_BYTES_MAX - bytes_without - 5;
+        assert_eq!(encode(&with(length)).unwrap().len(), REQUEST_BYTES_MAX);
         let refused = Err(InvalidSpec::TooLarge {
             bytes: REQUEST_BYTES_MAX + 1,
         });
-        assert_eq!(Launch::try_from(&with(length + 1)), refused);
+        assert_eq!(encode(&with(length + 1)), refused);
     }
 }

@@ -8,23 +8,27 @@
 //! As an ordinary user it first makes a user namespace, in which it may do all this, and in which only its own user and
 //! group exist.
 
+mod forker;
 mod ids;
-mod keeper;
 mod root;
 mod shell;
 mod store;
 
+pub(crate) use forker::Order;
 pub(crate) use ids::Ids;
-pub(crate) use keeper::Keeper;
 pub use root::is_in_every_enclosure;
 pub(crate) use shell::{Confinement, add_mounts, become_shell, furnish};
 
 use crate::launch::Inside;
 use crate::message::Id;
+use crate::seccomp::{self, LocalSockets};
 use crate::spec::{DOOR_PORT, RUNTIME_API_PORT, Step};
 use crate::sys::mount::{self, Devices, Extent};
+use crate::sys::process::Pid;
 use crate::sys::{network, process};
+use forker::Forker;
 use root::SharedRoot;
+use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -48,8 +52,10 @@ pub(crate) struct Namespaces {
     /// The mounts of the host, and the network that this process is in.
     own_mounts: File,
     own_network: File,
-    /// Of the host's network, where this process cannot come back to it.
-    keeper: Option<Keeper>,
+    /// Who forks inits, until the end has begun.
+    forker: Option<Forker>,
+    /// The same in the host's network, where this process cannot come back to it.
+    host_forker: Option<Forker>,
     root: SharedRoot,
     store: Store,
     ids: Ids,
@@ -73,15 +79,18 @@ impl Namespaces {
         mount::enter(own_mounts.as_fd()).map_err(at(Step::Root))?;
         let store = Store::build().map_err(at(Step::Root))?;
         mount::enter(own_mounts.as_fd()).map_err(at(Step::Root))?;
-        let (own_network, keeper) = settle_network(&root, &own_mounts, ids).map_err(at(Step::Network))?;
-        Ok(Self {
+        let (own_network, host_forker) = settle_network(&root, &own_mounts, ids).map_err(at(Step::Network))?;
+        let mut prepared = Self {
             own_mounts,
             own_network,
-            keeper,
+            forker: None,
+            host_forker,
             root,
             store,
             ids,
-        })
+        };
+        prepared.start_forker().map_err(at(Step::Init))?;
+        Ok(prepared)
     }
 
     /// The network to which it comes back.
@@ -100,38 +109,70 @@ impl Namespaces {
         &self.ids
     }
 
-    /// The process that forks children into the host's network, where this one cannot.
-    pub(crate) fn keeper(&self) -> Option<&Keeper> {
-        self.keeper.as_ref()
+    /// The processes that fork inits.
+    pub(crate) fn forkers(&self) -> impl Iterator<Item = Pid> {
+        self.forker.iter().chain(&self.host_forker).map(Forker::pid)
     }
 
-    /// Lets that process end.
-    pub(crate) fn dismiss_keeper(&mut self) {
-        self.keeper = None;
+    /// Lets them end.
+    pub(crate) fn dismiss_forkers(&mut self) {
+        self.forker = None;
+        self.host_forker = None;
     }
 
-    /// Enters the root, in which a child is to be forked, and perhaps a new network, and comes back however that ends. The
-    /// listeners in that network come with what `fork` says.
-    ///
-    /// A spawner that does not find back ends: all that it would do in a wrong namespace would be wrong.
-    pub(crate) fn fork_in_place<T>(
-        &self,
-        network: Network,
-        fork: impl FnOnce() -> Result<T, Failure>,
-    ) -> Result<(T, Option<Listeners>), Failure> {
-        let listeners = match network {
-            Network::Own => new_network().map(Some),
-            Network::Host => Ok(None),
-        };
-        let forked = listeners.map_err(|error| (Step::Network, error)).and_then(|listeners| {
-            mount::enter(self.root.namespace()).map_err(|error| (Step::Root, error))?;
-            Ok((fork()?, listeners))
-        });
-        let back = mount::enter(self.own_mounts.as_fd()).and_then(|()| mount::enter(self.own_network.as_fd()));
-        if back.is_err() {
-            process::exit_now(1);
+    /// Forks an init in the root. The listeners of its network come with it, if that is one of its own.
+    pub(crate) fn fork(&mut self, network: Network, order: &Order<'_>) -> Result<(Pid, Option<Listeners>), Failure> {
+        let at = |step| move |error| (step, error);
+        match network {
+            Network::Own => {
+                let (network, listeners) = self.new_network().map_err(at(Step::Network))?;
+                let child = self.fork_here(order, Some(network.as_fd()));
+                Ok((child.map_err(at(Step::Namespaces))?, Some(listeners)))
+            }
+            Network::Host => {
+                let child = match &self.host_forker {
+                    Some(forker) => forker.fork(order, None),
+                    None => self.fork_here(order, None),
+                };
+                Ok((child.map_err(at(Step::Namespaces))?, None))
+            }
         }
-        forked
+    }
+
+    fn fork_here(&mut self, order: &Order<'_>, network: Option<BorrowedFd<'_>>) -> io::Result<Pid> {
+        let fork = |forker: &Option<Forker>| match forker {
+            Some(forker) => forker.fork(order, network),
+            None => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+        };
+        match fork(&self.forker) {
+            // Somebody has killed it.
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::EPIPE | libc::ECONNRESET | libc::ECHILD)
+                ) =>
+            {
+                self.start_forker()?;
+                fork(&self.forker)
+            }
+            forked => forked,
+        }
+    }
+
+    fn start_forker(&mut self) -> io::Result<()> {
+        let forker = forker_in(&self.root, &self.own_mounts, c"albacore-fork", self.ids)?;
+        self.forker = Some(forker);
+        Ok(())
+    }
+
+    /// A new network, with its listeners, in which this process is not.
+    fn new_network(&self) -> io::Result<(File, Listeners)> {
+        let made = mount::unshare_network().and_then(|()| {
+            let listeners = Listeners::open()?;
+            Ok((network_of_this()?, listeners))
+        });
+        self.come_back();
+        made
     }
 
     /// Copies of all that one environment has besides the root: first what is at `/tmp`, then each of its mounts.
@@ -161,6 +202,14 @@ impl Namespaces {
         Ok(copies)
     }
 
+    /// Makes what the next environment is going to want of the store.
+    pub(crate) fn make_spare(&mut self) {
+        self.store.make_spare(&self.ids);
+        if mount::enter(self.own_mounts.as_fd()).is_err() {
+            process::exit_now(1);
+        }
+    }
+
     /// Takes a scratch out of the store. It is gone with the last environment that has it.
     pub(crate) fn release(&mut self, scratch: Id) {
         self.store.release(scratch);
@@ -174,20 +223,31 @@ impl Namespaces {
 ///
 /// One that does not belong to this process's user namespace, as the host's to an ordinary user's, cannot be entered again,
 /// so that is left for good: what this spawner starts without namespaces has no network then.
-fn settle_network(root: &SharedRoot, own_mounts: &File, ids: Ids) -> io::Result<(File, Option<Keeper>)> {
-    let open = || File::open("/proc/self/ns/net");
-    let network = open()?;
+fn settle_network(root: &SharedRoot, own_mounts: &File, ids: Ids) -> io::Result<(File, Option<Forker>)> {
+    let network = network_of_this()?;
     if mount::enter(network.as_fd()).is_ok() {
         return Ok((network, None));
     }
+    let forker = forker_in(root, own_mounts, c"albacore-net", ids)?;
+    mount::unshare_network()?;
+    Ok((network_of_this()?, Some(forker)))
+}
+
+/// A forker in the root. A spawner that does not find back from there ends: all that it would do in a wrong namespace would be
+/// wrong.
+fn forker_in(root: &SharedRoot, own_mounts: &File, name: &CStr, ids: Ids) -> io::Result<Forker> {
+    // What is forked finds it made.
+    seccomp::filter(LocalSockets::All);
     mount::enter(root.namespace())?;
-    let keeper = Keeper::start(ids);
+    let forker = Forker::start(name, ids);
     if mount::enter(own_mounts.as_fd()).is_err() {
         process::exit_now(1);
     }
-    let keeper = keeper?;
-    mount::unshare_network()?;
-    Ok((open()?, Some(keeper)))
+    forker
+}
+
+fn network_of_this() -> io::Result<File> {
+    File::open("/proc/self/ns/net")
 }
 
 /// What listens in a network of its own: for runtimes, and for calls to the platform.
@@ -198,6 +258,16 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
+    /// Opens them in the network that this process is in, which is new.
+    fn open() -> io::Result<Self> {
+        network::raise_loopback()?;
+        let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(OwnedFd::from);
+        Ok(Self {
+            runtime_api: listen(RUNTIME_API_PORT)?,
+            door: listen(DOOR_PORT)?,
+        })
+    }
+
     /// In the order of [`Listeners::files`].
     pub(crate) fn of(mut files: impl Iterator<Item = OwnedFd>) -> Option<Self> {
         let (runtime_api, door) = (files.next()?, files.next()?);
@@ -209,19 +279,8 @@ impl Listeners {
     }
 }
 
-/// A network of its own for this process, with its listeners.
-fn new_network() -> io::Result<Listeners> {
-    mount::unshare_network()?;
-    network::raise_loopback()?;
-    let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(OwnedFd::from);
-    Ok(Listeners {
-        runtime_api: listen(RUNTIME_API_PORT)?,
-        door: listen(DOOR_PORT)?,
-    })
-}
-
 /// Gives the users of the namespaces of `child` their numbers.
-pub(crate) fn number_users(child: process::Pid, ids: &Ids) -> io::Result<()> {
+pub(crate) fn number_users(child: Pid, ids: &Ids) -> io::Result<()> {
     let directory = Path::new("/proc").join(child.to_string());
     fs::write(directory.join("uid_map"), ids.user_map())?;
     fs::write(directory.join("gid_map"), ids.group_map())

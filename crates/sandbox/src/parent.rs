@@ -16,7 +16,7 @@ pub use scratch::Scratch;
 
 use crate::cgroup::Controllers;
 use crate::host::{HostFeatures, Tier};
-use crate::launch::{Inside, Launch};
+use crate::launch::{self, Inside};
 use crate::message::Request;
 use crate::spec::{Interior, InvalidSpec, Spec, Step};
 use crate::sys::fd;
@@ -271,10 +271,10 @@ impl Spawner {
     ///
     /// Dropping the future kills the process if it had been started, and nothing of it is left.
     pub async fn spawn(&self, spec: Spec) -> Result<Process, SpawnError> {
-        let launch = Launch::try_from(&spec)?;
+        let launch = launch::encode(&spec)?;
         let (stdout, stdout_writer) = output_pipe()?;
         let (stderr, stderr_writer) = output_pipe()?;
-        let mut fds = vec![request_file(&launch.encode())?, stdout_writer, stderr_writer];
+        let mut fds = vec![request_file(&launch)?, stdout_writer, stderr_writer];
         let log = if spec.log_pipe {
             let (log, log_writer) = output_pipe()?;
             fds.push(log_writer);

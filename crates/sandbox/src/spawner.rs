@@ -18,9 +18,8 @@ use crate::init::{self, Birth, Place};
 use crate::landlock;
 use crate::launch::Launch;
 use crate::message::{Id, Reply, Request};
-use crate::namespace::{Failure, Keeper, Listeners, Namespaces};
+use crate::namespace::{Failure, Listeners, Namespaces};
 use crate::outbound::{self, Outbound};
-use crate::seccomp::{self, LocalSockets};
 use crate::spec::Step;
 use crate::sys::confine::{self, Resource};
 use crate::sys::fd::{self, StandardStream};
@@ -98,7 +97,7 @@ struct Root {
     environments: HashMap<Id, Environment>,
     /// In which environment a main process is, until its end has been told.
     processes: HashMap<Id, Id>,
-    /// Every init that has not been collected, and who keeps the host's network; the other children are strays.
+    /// Every init that has not been collected, and who forks them; the other children are strays.
     inits: HashSet<Pid>,
     /// An init died without finishing its work, so processes of its environment may be our children now.
     strays: bool,
@@ -209,12 +208,10 @@ impl Root {
             // While the files of the groups are where this process sees them.
             self.groups = Groups::prepare(share_cpu);
             let namespaces = Namespaces::prepare()?;
-            // Its end is no end of an environment, and it is not a stray.
-            self.inits.extend(namespaces.keeper().map(Keeper::pid));
+            // Their ends are no ends of environments, and they are not strays.
+            self.inits.extend(namespaces.forkers());
             self.namespaces = Some(namespaces);
             self.shells_wanted = shells_wanted;
-            // Whatever is forked finds it made.
-            seccomp::filter(LocalSockets::All);
             self.rehearse()?;
             // What a killed one has left.
             outbound::sweep();
@@ -384,7 +381,7 @@ impl Root {
         self.shells_wanted = 0;
         self.shells.clear();
         if let Some(namespaces) = &mut self.namespaces {
-            namespaces.dismiss_keeper();
+            namespaces.dismiss_forkers();
         }
         self.closing = Some(Instant::now() + CLOSING_TIME_MAX);
     }
@@ -398,7 +395,7 @@ impl Root {
             return Err((Step::Request, error(libc::EMFILE)));
         }
         let launch = File::from(files.remove(0));
-        let enclosure = Launch::read(&launch).map_err(at(Step::Request))?.enclosure;
+        let enclosure = Launch::read_enclosure(&launch).map_err(at(Step::Request))?;
         let environment = match enclosure {
             Some(enclosure) => {
                 self.give_to_functions(&files)?;
@@ -456,7 +453,7 @@ impl Root {
                         control: init_control,
                         landlock_version,
                         place: Place::Host,
-                        entrances: Vec::new(),
+                        entrances: [const { None }; socket::FDS_MAX],
                     })
                 }
             }

@@ -72,9 +72,11 @@ impl Group {
 
     /// From now on its processes may use so much memory, and what is in `/tmp` besides. An error means that they are not
     /// limited.
-    pub(crate) fn allow(&mut self, memory_bytes: Option<u64>, processes: u64) -> std::io::Result<()> {
+    pub(crate) fn allow(&mut self, memory_bytes: Option<u64>) -> std::io::Result<()> {
         let tmp_bytes = self.allowance.tmp.as_ref().map_or(0, |tmp| tmp.bytes_max);
-        self.limit(memory_bytes.map(|bytes| bytes.saturating_add(tmp_bytes)), processes)?;
+        if let Some(bytes) = memory_bytes {
+            self.limit_memory(bytes.saturating_add(tmp_bytes))?;
+        }
         self.allowance.memory_bytes = memory_bytes;
         Ok(())
     }

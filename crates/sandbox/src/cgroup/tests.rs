@@ -86,7 +86,7 @@ fn controllers_survive_the_socket() {
 fn a_group_of_version_2_is_frozen_and_killed() {
     use std::os::unix::process::ExitStatusExt;
     let mut groups = Groups::prepare(false);
-    let group = groups.make().unwrap();
+    let group = groups.make(1024).unwrap();
     let Some((group, folder)) = group.as_ref().and_then(|group| {
         let mut folders = group.folders.iter();
         let (.., folder) = folders.find(|(version, ..)| *version == Version::Two)?;
@@ -120,7 +120,8 @@ fn limits_of_version_2_are_written_to_its_files() {
     let folder = hierarchy("cgroup-2", &files);
     fs::write(folder.join("memory.events"), "oom 0\noom_kill 0\n").unwrap();
     let mut group = Group::of(vec![(Version::Two, Controllers::from_bits(7), folder.clone())]);
-    group.limit(Some(128 << 20), 1024).unwrap();
+    group.limit_memory(128 << 20).unwrap();
+    group.limit_processes(1024).unwrap();
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(
         (read("memory.max"), read("memory.swap.max")),

@@ -37,7 +37,7 @@ pub(super) unsafe fn prepare(birth: &mut Birth) -> Result<Prepared, Failure> {
         process::exit_now(0);
     }
     // Before the groups it is in become the root of those that it sees.
-    for entrance in birth.entrances.drain(..) {
+    for entrance in birth.entrances.iter_mut().filter_map(Option::take) {
         cgroup::enter(entrance.as_fd()).map_err(|error| (Step::ControlGroup, error))?;
     }
     namespace::become_shell(&ids)?;
@@ -49,7 +49,7 @@ pub(super) unsafe fn prepare(birth: &mut Birth) -> Result<Prepared, Failure> {
     }
     // Without it one is forked when it is wanted.
     // SAFETY: one thread only, by the contract above.
-    let waiting = unsafe { Waiting::fork(network, birth.landlock_version) }.ok();
+    let waiting = unsafe { Waiting::start(network, birth.landlock_version) }.ok();
     let controllers = Controllers::default();
     tell(&birth.control, Reply::Ready { controllers });
     match wait_for_request(&birth.control) {

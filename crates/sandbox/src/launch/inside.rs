@@ -1,6 +1,6 @@
 //! A checked [`Interior`] in the form in which it travels.
 
-use super::{UNLIMITED, absolute, bytes_of, take, take_bool};
+use super::{UNLIMITED, absolute, bytes_of, take, take_bool, take_string};
 use crate::message::Id;
 use crate::spec::{Completion, Interior, InvalidSpec, MOUNTS_MAX, Mount, REQUEST_BYTES_MAX, Reach};
 use std::ffi::{CStr, CString};
@@ -190,13 +190,6 @@ impl<'a> Plan<'a> {
         };
         (0..self.count).map(move |_| next().ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL)))
     }
-}
-
-fn take_string<'a>(rest: &mut &'a [u8]) -> Option<&'a CStr> {
-    let length = usize::try_from(u32::from_le_bytes(take(rest)?)).ok()?;
-    let (string, after) = rest.split_at_checked(length)?;
-    *rest = after;
-    CStr::from_bytes_with_nul(string).ok()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::ids::Ids;
 use super::root::site;
 use crate::message::Id;
 use crate::sys::mount::{self, Executable, Extent};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::{CString, OsStr};
 use std::fs::{self, File};
 use std::io;
@@ -20,7 +20,17 @@ const BYTES_PER_FILE: u64 = 4096;
 
 pub(super) struct Store {
     namespace: File,
-    mounted: HashSet<Id>,
+    /// The folder that each is mounted at.
+    mounted: HashMap<Id, u64>,
+    /// One that nobody has yet, of the size that was wanted last: mounting takes a tenth of a start.
+    spare: Option<Spare>,
+    wanted: Option<u64>,
+    folders: u64,
+}
+
+struct Spare {
+    folder: u64,
+    bytes: u64,
 }
 
 impl Store {
@@ -34,43 +44,87 @@ impl Store {
         mount::change_root(site)?;
         Ok(Self {
             namespace,
-            mounted: HashSet::new(),
+            mounted: HashMap::new(),
+            spare: None,
+            wanted: None,
+            folders: 0,
         })
     }
 
     /// A copy of the mount of a scratch, which is made now if it does not exist. This process is in the store then.
     pub(super) fn copy_of(&mut self, scratch: Id, bytes: u64, ids: &Ids) -> io::Result<OwnedFd> {
         mount::enter(self.namespace.as_fd())?;
-        let path = path_of(scratch)?;
-        if !self.mounted.contains(&scratch) {
-            let folder = Path::new(OsStr::from_bytes(path.to_bytes()));
-            fs::create_dir_all(folder)?;
-            let (user, group) = ids.owner();
-            let files = (bytes / BYTES_PER_FILE).max(16);
-            let options = format!("mode=1777,size={bytes},nr_inodes={files},uid={user},gid={group}");
-            let options = CString::new(options)?;
-            if let Err(error) = mount::mount_new(c"tmpfs", &path, &options, Executable::Yes) {
-                let _ = fs::remove_dir(folder);
-                return Err(error);
+        let folder = match self.mounted.get(&scratch) {
+            Some(&folder) => folder,
+            None => {
+                self.wanted = Some(bytes);
+                let folder = match self.spare.take_if(|spare| spare.bytes == bytes) {
+                    Some(spare) => spare.folder,
+                    None => self.mount(bytes, ids)?,
+                };
+                self.mounted.insert(scratch, folder);
+                folder
             }
-            self.mounted.insert(scratch);
+        };
+        mount::copy_of(&path_of(folder)?, Extent::One)
+    }
+
+    /// Makes one for the next who wants one, if it can be had. This process may be in the store then.
+    pub(super) fn make_spare(&mut self, ids: &Ids) {
+        let Some(bytes) = self.wanted else { return };
+        if self.spare.as_ref().is_some_and(|spare| spare.bytes == bytes)
+            || mount::enter(self.namespace.as_fd()).is_err()
+        {
+            return;
         }
-        mount::copy_of(&path, Extent::One)
+        if let Some(other) = self.spare.take() {
+            unmount(other.folder);
+        }
+        // The next start says why it cannot.
+        self.spare = self.mount(bytes, ids).ok().map(|folder| Spare { folder, bytes });
+    }
+
+    /// A new file system in a new folder.
+    fn mount(&mut self, bytes: u64, ids: &Ids) -> io::Result<u64> {
+        self.folders += 1;
+        let path = path_of(self.folders)?;
+        let folder = Path::new(OsStr::from_bytes(path.to_bytes()));
+        fs::create_dir(folder)?;
+        let (user, group) = ids.owner();
+        let files = (bytes / BYTES_PER_FILE).max(16);
+        let options = format!("mode=1777,size={bytes},nr_inodes={files},uid={user},gid={group}");
+        let mounted = CString::new(options)
+            .map_err(io::Error::from)
+            .and_then(|options| mount::mount_new(c"tmpfs", &path, &options, Executable::Yes));
+        match mounted {
+            Ok(()) => Ok(self.folders),
+            Err(error) => {
+                let _ = fs::remove_dir(folder);
+                Err(error)
+            }
+        }
     }
 
     /// Takes a scratch away. This process is in the store then.
     pub(super) fn release(&mut self, scratch: Id) {
-        if !self.mounted.remove(&scratch) || mount::enter(self.namespace.as_fd()).is_err() {
+        let Some(folder) = self.mounted.remove(&scratch) else {
             return;
-        }
-        if let Ok(path) = path_of(scratch) {
-            // What cannot be taken away is gone with the namespace.
-            let _ = mount::detach(&path);
-            let _ = fs::remove_dir(OsStr::from_bytes(path.to_bytes()));
+        };
+        if mount::enter(self.namespace.as_fd()).is_ok() {
+            unmount(folder);
         }
     }
 }
 
-fn path_of(scratch: Id) -> io::Result<CString> {
-    Ok(CString::new(format!("/{scratch}"))?)
+/// In the store.
+fn unmount(folder: u64) {
+    if let Ok(path) = path_of(folder) {
+        // What cannot be taken away is gone with the namespace.
+        let _ = mount::detach(&path);
+        let _ = fs::remove_dir(OsStr::from_bytes(path.to_bytes()));
+    }
+}
+
+fn path_of(folder: u64) -> io::Result<CString> {
+    Ok(CString::new(format!("/{folder}"))?)
 }

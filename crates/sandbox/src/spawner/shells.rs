@@ -2,12 +2,11 @@
 
 use super::{Environment, Kind, QUIET, QUIET_AWAITED_MAX, Root};
 use crate::cgroup::Group;
-use crate::init::{self, Birth, Place};
 use crate::launch::Inside;
 use crate::message::{Id, Reply, Request};
-use crate::namespace::{self, Failure, Listeners, Network};
+use crate::namespace::{self, Failure, Listeners, Network, Order};
 use crate::spec::{Reach, Step};
-use crate::sys::process::{self, Fork, Parent, Pid};
+use crate::sys::process::{self, Pid};
 use crate::sys::{fd, socket};
 use std::collections::HashMap;
 use std::fs::File;
@@ -79,6 +78,9 @@ impl Root {
             Ok(shell) => self.shells.push_back(shell),
             Err(_) => self.shells_fail = true,
         }
+        if let Some(namespaces) = &mut self.namespaces {
+            namespaces.make_spare();
+        }
     }
 
     /// Gives a shell everything that the file in `files` names. Albacore hears of it when the shell has it.
@@ -107,7 +109,7 @@ impl Root {
             if let Some(tmp) = tmp.map_err(|error| (Step::Mount, error))? {
                 group.has_tmp(tmp, inside.scratch_bytes);
             }
-            let limited = group.allow(inside.memory_bytes, PROCESSES_MAX);
+            let limited = group.allow(inside.memory_bytes);
             limited.map_err(|error| (Step::ControlGroup, error))?;
         }
         self.look_soon();
@@ -153,7 +155,7 @@ impl Root {
         };
         let mounts = namespaces.more_mounts_of(&inside)?;
         if let Some(group) = self.group_of.get_mut(&environment.init) {
-            let limited = group.allow(inside.memory_bytes, PROCESSES_MAX);
+            let limited = group.allow(inside.memory_bytes);
             limited.map_err(|error| (Step::ControlGroup, error))?;
         }
         let files: Vec<_> = std::iter::once(file.as_fd())
@@ -229,46 +231,34 @@ impl Root {
     }
 
     fn fork_apart(&mut self, network: Network, rehearse: bool) -> Result<Shell, Failure> {
-        let Some(namespaces) = &self.namespaces else {
+        let Some(namespaces) = &mut self.namespaces else {
             return Err((Step::Namespaces, io::Error::from_raw_os_error(libc::ENOSYS)));
         };
         let at = |error| (Step::Namespaces, error);
         let ids = *namespaces.ids();
         self.shells_made = self.shells_made.wrapping_add(1);
-        let owner = ids.owner_of(self.shells_made);
-        let landlock_version = self.landlock_version;
         let (control, init_control) = socket::pair().map_err(at)?;
-        let group = self.groups.make().map_err(|error| (Step::ControlGroup, error))?;
+        let group = self
+            .groups
+            .make(PROCESSES_MAX)
+            .map_err(|error| (Step::ControlGroup, error))?;
         let entrances = group.as_ref().map(Group::entrances).transpose();
         let entrances = entrances
             .map_err(|error| (Step::ControlGroup, error))?
             .unwrap_or_default();
         let birthplace = group.as_ref().and_then(Group::birthplace);
-        let birthplace = birthplace.as_ref().map(AsFd::as_fd);
-        let forked = match namespaces.keeper() {
-            Some(keeper) if network == Network::Host => {
-                let child = keeper.fork(init_control.as_fd(), birthplace, &entrances);
-                child.map(|it| (it, None)).map_err(|error| (Step::Network, error))
-            }
-            _ => namespaces.fork_in_place(network, || {
-                // SAFETY: `Root::start` has seen that there is one thread, and nothing in this crate's spawner starts
-                // another. The child's branch never returns.
-                match unsafe { process::fork_apart_for(owner, birthplace, Parent::Caller) }.map_err(at)? {
-                    Fork::Parent { child } => Ok(child),
-                    Fork::Child => {
-                        // SAFETY: freshly forked from one thread; only the birth is used from here on.
-                        unsafe {
-                            init::run(Birth {
-                                control: init_control,
-                                landlock_version,
-                                place: Place::Apart { ids, rehearse, network },
-                                entrances,
-                            })
-                        }
-                    }
-                }
-            }),
-        };
+        let forked = namespaces.fork(
+            network,
+            &Order {
+                control: init_control.as_fd(),
+                birthplace: birthplace.as_ref().map(AsFd::as_fd),
+                entrances: &entrances,
+                owner: ids.owner_of(self.shells_made),
+                rehearse,
+            },
+        );
+        // One of them may be new.
+        self.inits.extend(namespaces.forkers());
         let (child, listeners) = forked.inspect_err(|_| {
             if let Some(group) = &group {
                 group.remove();

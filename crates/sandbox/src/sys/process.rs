@@ -27,12 +27,76 @@ pub(crate) unsafe fn fork() -> io::Result<Fork> {
     }
 }
 
-/// Whose child a forked process is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Parent {
-    Caller,
-    /// The caller's parent's: it is told of the end as it would be of the caller's.
-    OfCaller,
+/// Memory for a child to stand on that has this process's memory in common with it.
+pub(crate) struct Stack {
+    start: *mut libc::c_void,
+}
+
+impl Stack {
+    /// Only what is used of it takes memory.
+    const BYTES: usize = 128 * 1024;
+    /// Nobody may go below it. At least a page.
+    const GUARD_BYTES: usize = 64 * 1024;
+
+    fn new() -> io::Result<Self> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a new mapping, wherever there is room.
+        let start = unsafe { libc::mmap(ptr::null_mut(), Self::BYTES, libc::PROT_NONE, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let stack = Self { start };
+        let usable = start.wrapping_byte_add(Self::GUARD_BYTES);
+        // SAFETY: a part of that mapping, which nobody knows yet.
+        let opened = check(unsafe {
+            libc::mprotect(
+                usable,
+                Self::BYTES - Self::GUARD_BYTES,
+                libc::PROT_READ | libc::PROT_WRITE,
+            )
+        });
+        match opened {
+            Ok(_) => Ok(stack),
+            Err(error) => {
+                // SAFETY: nobody stands on it.
+                unsafe { stack.free() };
+                Err(error)
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The child does not use it any more: it has ended, or executes another program.
+    pub(crate) unsafe fn free(self) {
+        // SAFETY: mapped by this type with this length, and used by nobody, by the contract above.
+        let _ = unsafe { libc::munmap(self.start, Self::BYTES) };
+    }
+}
+
+/// Starts a child that has this process's memory in common with it, and only that. Executing a program takes it much less
+/// time than it takes a copy, which has to be taken down first.
+///
+/// # Safety
+///
+/// This process must have one thread only, and of the two only one may run at a time, but for calls of the kernel that do
+/// not fail: what libc and the allocator remember is for one thread, which they are together. `begin` must never return, and
+/// what `argument` points to must be there for as long as it is used.
+pub(crate) unsafe fn fork_sharing(
+    begin: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    argument: *mut libc::c_void,
+) -> io::Result<(Pid, Stack)> {
+    let stack = Stack::new()?;
+    let top = stack.start.wrapping_byte_add(Stack::BYTES);
+    // SAFETY: the stack is new and ends there, aligned; the rest by the contract above.
+    match check(unsafe { libc::clone(begin, top, libc::CLONE_VM | libc::SIGCHLD, argument) }) {
+        Ok(child) => Ok((child, stack)),
+        Err(error) => {
+            // SAFETY: there is no child.
+            unsafe { stack.free() };
+            Err(error)
+        }
+    }
 }
 
 /// `struct clone_args`.
@@ -54,24 +118,42 @@ struct CloneArguments {
 
 /// Forks a child that has namespaces of its own: of users (in which it has every right, and no user or group has a number
 /// until somebody gives it one), of mounts, processes (it is the first), interprocess communication and host names; and,
-/// with `control_group` (a directory of version 2), begins its life in there.
+/// with `control_group` (a directory of version 2), begins its life in there. It is a child of the caller's parent, which is
+/// told of its end as it would be of the caller's.
+///
+/// With `owner`, what the child uses up of the kernel's things that are counted for users (file watches, message queues,
+/// signals that wait, processes) counts for that user of this process's namespace and not for root. Where that cannot be had,
+/// it counts for root. A process that does not get its rights back ends.
 ///
 /// # Safety
 ///
 /// As for [`fork`]. Nothing in the child may rely on the thread id that libc remembers.
-pub(crate) unsafe fn fork_apart(control_group: Option<BorrowedFd<'_>>, parent: Parent) -> io::Result<Fork> {
+pub(crate) unsafe fn fork_apart(owner: Option<libc::uid_t>, control_group: Option<BorrowedFd<'_>>) -> io::Result<Fork> {
+    let acts = owner.is_some_and(|owner| act_as(owner).is_ok());
+    // Rights go with the user, and without them not every system lets a process have namespaces.
+    let has_rights = acts && super::confine::use_capabilities().is_ok();
+    if acts && !has_rights && act_as(0).is_err() {
+        exit_now(1);
+    }
+    // SAFETY: by the contract above.
+    let forked = unsafe { clone_apart(control_group) };
+    if has_rights && !matches!(forked, Ok(Fork::Child)) && act_as(0).is_err() {
+        exit_now(1);
+    }
+    forked
+}
+
+/// # Safety
+///
+/// As for [`fork_apart`].
+unsafe fn clone_apart(control_group: Option<BorrowedFd<'_>>) -> io::Result<Fork> {
     const INTO_CGROUP: u64 = 0x2_0000_0000;
     let apart = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     let mut arguments = CloneArguments {
-        flags: u64::from(apart.unsigned_abs()),
-        exit_signal: u64::from(libc::SIGCHLD.unsigned_abs()),
+        // The signal that tells of its end is the caller's own then, and may not be given.
+        flags: u64::from((apart | libc::CLONE_PARENT).unsigned_abs()),
         ..CloneArguments::default()
     };
-    if parent == Parent::OfCaller {
-        arguments.flags |= u64::from(libc::CLONE_PARENT.unsigned_abs());
-        // Then it is the caller's own, and may not be given.
-        arguments.exit_signal = 0;
-    }
     if let Some(group) = control_group {
         arguments.flags |= INTO_CGROUP;
         arguments.cgroup = u64::from(group.as_raw_fd().unsigned_abs());
@@ -84,32 +166,6 @@ pub(crate) unsafe fn fork_apart(control_group: Option<BorrowedFd<'_>>, parent: P
         0 => Ok(Fork::Child),
         child => Ok(Fork::Parent { child }),
     }
-}
-
-/// The same; with `owner`, what the child uses up of the kernel's things that are counted for users (file watches, message
-/// queues, signals that wait, processes) counts for that user of this process's namespace and not for root. Where that
-/// cannot be had, it counts for root. A process that does not get its rights back ends.
-///
-/// # Safety
-///
-/// As for [`fork_apart`].
-pub(crate) unsafe fn fork_apart_for(
-    owner: Option<libc::uid_t>,
-    control_group: Option<BorrowedFd<'_>>,
-    parent: Parent,
-) -> io::Result<Fork> {
-    let acts = owner.is_some_and(|owner| act_as(owner).is_ok());
-    // Rights go with the user, and without them not every system lets a process have namespaces.
-    let has_rights = acts && super::confine::use_capabilities().is_ok();
-    if acts && !has_rights && act_as(0).is_err() {
-        exit_now(1);
-    }
-    // SAFETY: by the contract above.
-    let forked = unsafe { fork_apart(control_group, parent) };
-    if has_rights && !matches!(forked, Ok(Fork::Child)) && act_as(0).is_err() {
-        exit_now(1);
-    }
-    forked
 }
 
 /// Changes the effective user, and what goes with it.

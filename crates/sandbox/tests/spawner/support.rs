@@ -170,11 +170,20 @@ pub(crate) fn children_of(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// The children of a spawner but for the one that stays in the host's network for an ordinary user.
+/// The children of a spawner but for those that fork.
 pub(crate) fn inits_of(spawner: u32) -> Vec<u32> {
-    let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let children = children_of(spawner).into_iter();
-    children.filter(|&pid| name(pid) != "albacore-net\n").collect()
+    let mut children = children_of(spawner);
+    children.retain(|pid| !FORKERS.contains(&name_of(*pid).as_str()));
+    children
+}
+
+/// Those that fork: where the spawner stands, and in the host's network for an ordinary user.
+const FORKERS: [&str; 2] = [FORKER, "albacore-net"];
+pub(crate) const FORKER: &str = "albacore-fork";
+
+pub(crate) fn name_of(pid: u32) -> String {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.trim_end().to_owned()
 }
 
 /// The numbers of a process's open descriptors.

@@ -42,7 +42,7 @@ fn the_largest_process_of_who_uses_more_is_killed() {
     let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     let members = format!("{}\n{}\n", std::process::id(), child.id());
     let write = |file: &str, text: String| fs::write(folder.join(file), text).unwrap();
-    for file in ["memory.max", "memory.swap.max", "pids.max"] {
+    for file in ["memory.max", "memory.swap.max"] {
         write(file, String::new());
     }
     write("cgroup.procs", members);
@@ -56,7 +56,7 @@ fn the_largest_process_of_who_uses_more_is_killed() {
     let init = process::own_pid();
     assert_eq!(group.look(init), None, "it may use as much as it likes");
     group.has_tmp(fs::File::open("/proc").unwrap().into(), 512 * MB);
-    group.allow(Some(128 * MB), 10).unwrap();
+    group.allow(Some(128 * MB)).unwrap();
     assert_eq!(
         fs::read_to_string(folder.join("memory.max")).unwrap(),
         (640 * MB).to_string(),

@@ -51,7 +51,7 @@ class Starts:
     ms: list[float] = field(default_factory=list)
     """From the request to the answer, or up to the first request for an event."""
     cpu_ms: list[float] = field(default_factory=list)
-    """Of the process by then."""
+    """Of the process, until it first asks for an event."""
     private_mb: list[float] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     """The control groups that such a process is in."""
@@ -67,6 +67,7 @@ def measure(context: Context) -> Section:
     for kind, function_of in KINDS.items():
         own = answers(context, function_of())
         groups = own.groups
+        own.cpu_ms = inits(context, function_of()) if kind in MORE_CPU_MS else []
         command, variables = bare_command(function_of())
         ways: dict[str, Callable[[list[str]], list[str]]] = {
             "bare": lambda command: command,
@@ -85,8 +86,8 @@ def measure(context: Context) -> Section:
         "processor time by memory (`--cpu-share memory`), 128 MB each: the init is not limited, what follows is",
         f"{QUIET_SECONDS} s between two starts; every function is called once",
         "bubblewrap and runc: every namespace but the network's, the same program up to its first request for an event",
-        "CPU: of the process alone, until its first request for an event, and with albacore until its first answer; for "
-        "interpreters that wait it counts from their own start, long before",
+        "CPU: of the process alone until its first request for an event; with albacore from when it was forked, and in "
+        "environments that are provisioned, so that it waits there",
     ]
     return Section(verdicts, rows, notes=notes)
 
@@ -120,7 +121,6 @@ def answers(context: Context, function: functions.Function) -> Starts:
             time.sleep(QUIET_SECONDS)
             starts.ms.append(once(server, number))
             pid = process_of(server, number)
-            starts.cpu_ms.append(process.run_time_ns(pid) / 1e6)
             starts.groups = groups_of(pid)
         # Until they are frozen.
         time.sleep(QUIET_SECONDS)
@@ -129,16 +129,41 @@ def answers(context: Context, function: functions.Function) -> Starts:
     return starts
 
 
+def inits(context: Context, function: functions.Function) -> list[float]:
+    """Processor time of such functions up to their first request for an event, in milliseconds: of environments that are
+    provisioned, one after the other, and wait there."""
+    folder, port = new_folder(context, "kept"), free_port()
+    tree = albacore_tree(context, folder, manifest_text(function, port), cpus=sorted(os.sched_getaffinity(0)), cpu_share="memory")
+    cpu_ms = []
+    with Server(tree, port, functions.WORK, folder) as server:
+        for number in range(STARTS):
+            (folder / "manifest/albacore.yaml").write_text(manifest_text(function, port, provisioned=number + 1))
+            deadline = time.monotonic() + functions.READY_SECONDS
+            while len(mains(server)) <= number and time.monotonic() < deadline:
+                time.sleep(QUIET_SECONDS / 10)
+            # Until it waits.
+            time.sleep(QUIET_SECONDS)
+            cpu_ms.append(process.run_time_ns(process_of(server, number)) / 1e6)
+    return cpu_ms
+
+
 def process_of(server: Server, number: int) -> int:
-    """The runtime of a function: an interpreter that has waited got its variables later, so it is known by what it is not."""
-    mains = [pid for pid in server.tree.pids() if parent_name(pid) == "albacore-init"]
+    """The runtime of a function."""
+    found = mains(server)
+    if len(found) <= number:
+        raise functions.Broken(f"{len(found)} functions run, and not {number + 1}")
+    return found[number]
+
+
+def mains(server: Server) -> list[int]:
+    """The runtimes of functions, the oldest first. An interpreter that has waited got its variables later, so it is known by what
+    it is not."""
+    found = [pid for pid in server.tree.pids() if parent_name(pid) == "albacore-init"]
     # Those that wait for a function have the descriptor through which they get one.
-    mains = [pid for pid in mains if not os.path.lexists(f"/proc/{pid}/fd/63")]
+    found = [pid for pid in found if not os.path.lexists(f"/proc/{pid}/fd/63")]
     # Those that nobody has asked for yet.
-    mains = [pid for pid in mains if process.read(Path(f"/proc/{pid}/comm")).strip() != "albacore-wait"]
-    if len(mains) <= number:
-        raise functions.Broken(f"{len(mains)} functions run, and not {number + 1}")
-    return sorted(mains, key=started_at)[number]
+    found = [pid for pid in found if process.read(Path(f"/proc/{pid}/comm")).strip() != "albacore-wait"]
+    return sorted(found, key=started_at)
 
 
 def parent_name(pid: int) -> str:
@@ -191,10 +216,13 @@ def once(server: Server, number: int) -> float:
     return (ended - began) / 1e6
 
 
-def manifest_text(function: functions.Function, port: int) -> str:
+def manifest_text(function: functions.Function, port: int, provisioned: int = 0) -> str:
+    """Of so many of the functions an environment is kept."""
     handler = f", handler: {function.handler}" if function.handler else ""
     lines = ["functions:"]
-    lines += [f"  f{n}: {{ runtime: {function.runtime}{handler}, code: {function.code} }}" for n in range(STARTS)]
+    for n in range(STARTS):
+        kept = ", provisioned_concurrency: 1" if n < provisioned else ""
+        lines.append(f"  f{n}: {{ runtime: {function.runtime}{handler}, code: {function.code}{kept} }}")
     lines += ["target_groups:", *(f"  f{n}: {{ function: f{n} }}" for n in range(STARTS))]
     lines += ["load_balancers:", "  bench:", "    listeners:", f"      - port: {port}", "        rules:"]
     lines += [f'          - {{ priority: {n + 1}, path: "/cold/{n}", forward: f{n} }}' for n in range(STARTS)]

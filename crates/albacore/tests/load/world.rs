@@ -164,7 +164,9 @@ impl World {
 
     fn inits(&self) -> Vec<Pid> {
         let spawner = children(self.server.pid());
-        spawner.into_iter().flat_map(children).collect()
+        let below = spawner.into_iter().flat_map(children);
+        // Who forks them is none of them.
+        below.filter(|pid| name(*pid) != "albacore-fork").collect()
     }
 
     /// Open files of the server and of the processes that it has started itself.
@@ -182,7 +184,12 @@ fn is_waiting(pid: Pid) -> bool {
 
 /// Whether a process waits in an empty environment to become its main process.
 fn is_spare(pid: Pid) -> bool {
-    fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).is_ok_and(|name| name == "albacore-wait\n")
+    name(pid) == "albacore-wait"
+}
+
+fn name(pid: Pid) -> String {
+    let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default();
+    name.trim_end().to_owned()
 }
 
 fn in_order(mut pids: Vec<Pid>) -> Vec<Pid> {

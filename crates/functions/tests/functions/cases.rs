@@ -496,7 +496,10 @@ async fn shutdown_refuses_and_leaves_nothing(world: World) {
     let mut function = world.function(&format!(
         "
 import subprocess
-subprocess.Popen(['/bin/sleep', '1000'], start_new_session=True)
+sleep = subprocess.Popen(['/bin/sleep', '1000'], start_new_session=True)
+# The kernel says what a process executes only a moment after it does.
+while not open(f'/proc/{{sleep.pid}}/cmdline').read():
+    pass
 {TELL}"
     ));
     function.configuration.concurrency = Some(1);

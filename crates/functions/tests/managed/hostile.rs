@@ -271,7 +271,10 @@ def forever():
 threading.Thread(target=forever, daemon=True).start()
 def handler(event, context):
     threading.Thread(target=forever, daemon=True).start()
-    subprocess.Popen(['sleep', '1000'], start_new_session=True)
+    sleep = subprocess.Popen(['sleep', '1000'], start_new_session=True)
+    # The kernel says what a process executes only a moment after it does.
+    while not open(f'/proc/{sleep.pid}/cmdline').read():
+        pass
     if os.fork() == 0:
         signal.pause()
     return threading.active_count() > 2

@@ -80,7 +80,7 @@ pub(crate) struct Group {
     folders: Vec<Folder>,
     /// Where its memory is limited, and its memory with what is swapped out; opened ahead, for they are written to while
     /// somebody waits.
-    memory_files: Option<[Option<File>; 2]>,
+    memory_files: Option<(File, Option<File>)>,
     /// Out-of-memory kills that have been told.
     kills_told: u64,
     allowance: Allowance,
@@ -136,7 +136,8 @@ impl Groups {
             group.remove();
             return Err(error);
         }
-        group.memory_files = group.open_memory_files();
+        // If not now, then when they are wanted.
+        group.memory_files = group.open_memory_files().ok();
         Ok(Some(group))
     }
 }
@@ -225,23 +226,29 @@ impl Group {
             Version::One => bytes,
             Version::Two => 0,
         };
-        let files = self.memory_files.take().or_else(|| self.open_memory_files());
-        let Some([Some(file), with_swapped]) = files else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
+        let files = self.memory_files.take().map_or_else(|| self.open_memory_files(), Ok);
+        let (file, with_swapped) = files?;
         file.write_all_at(bytes.to_string().as_bytes(), 0)?;
-        // Where that is not counted there is no such file.
         let _ = with_swapped.map(|file| file.write_all_at(swapped.to_string().as_bytes(), 0));
         Ok(())
     }
 
-    fn open_memory_files(&self) -> Option<[Option<File>; 2]> {
-        let (version, _, folder) = self.folders.iter().find(|(_, controllers, _)| controllers.memory)?;
-        let names = match version {
-            Version::One => ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"],
-            Version::Two => ["memory.max", "memory.swap.max"],
+    /// The second one is not there where swap is not counted.
+    fn open_memory_files(&self) -> io::Result<(File, Option<File>)> {
+        let mut limited = self.folders.iter();
+        let (version, _, folder) = limited
+            .find(|(_, controllers, _)| controllers.memory)
+            .ok_or(io::ErrorKind::NotFound)?;
+        let (memory, with_swapped) = match version {
+            Version::One => ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
+            Version::Two => ("memory.max", "memory.swap.max"),
         };
-        Some(names.map(|name| OpenOptions::new().write(true).open(folder.join(name)).ok()))
+        let open = |name: &str| OpenOptions::new().write(true).open(folder.join(name));
+        match open(with_swapped) {
+            Ok(with_swapped) => Ok((open(memory)?, Some(with_swapped))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((open(memory)?, None)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Was one of its processes killed for want of memory, since this was asked the last time?

@@ -26,7 +26,7 @@ use crate::spec::{DOOR_PORT, RUNTIME_API_PORT, Step};
 use crate::sys::mount::{self, Devices, Extent};
 use crate::sys::process::Pid;
 use crate::sys::{network, process};
-use forker::Forker;
+use forker::{Forker, NotForked};
 use root::SharedRoot;
 use std::ffi::CStr;
 use std::fs::{self, File};
@@ -130,8 +130,8 @@ impl Namespaces {
                 Ok((child.map_err(at(Step::Namespaces))?, Some(listeners)))
             }
             Network::Host => {
-                let child = match &self.host_forker {
-                    Some(forker) => forker.fork(order, None),
+                let child = match &mut self.host_forker {
+                    Some(forker) => forker.fork(order, None).map_err(io::Error::from),
                     None => self.fork_here(order, None),
                 };
                 Ok((child.map_err(at(Step::Namespaces))?, None))
@@ -140,29 +140,27 @@ impl Namespaces {
     }
 
     fn fork_here(&mut self, order: &Order<'_>, network: Option<BorrowedFd<'_>>) -> io::Result<Pid> {
-        let fork = |forker: &Option<Forker>| match forker {
-            Some(forker) => forker.fork(order, network),
-            None => Err(io::Error::from_raw_os_error(libc::ESRCH)),
-        };
-        match fork(&self.forker) {
-            // Somebody has killed it.
-            Err(error)
-                if matches!(
-                    error.raw_os_error(),
-                    Some(libc::EPIPE | libc::ECONNRESET | libc::ECHILD)
-                ) =>
-            {
-                self.start_forker()?;
-                fork(&self.forker)
+        if let Some(forker) = &mut self.forker {
+            match forker.fork(order, network) {
+                Ok(child) => return Ok(child),
+                Err(NotForked::Refused(error)) => return Err(error),
+                // Somebody has killed it, and another one takes its place.
+                Err(NotForked::Ended(_)) => {}
+                // It may have forked, so what is in the order is somebody's already.
+                Err(NotForked::Silent(error)) => {
+                    forker.kill();
+                    self.forker = None;
+                    return Err(error);
+                }
             }
-            forked => forked,
         }
+        let forker = self.start_forker()?;
+        Ok(forker.fork(order, network)?)
     }
 
-    fn start_forker(&mut self) -> io::Result<()> {
+    fn start_forker(&mut self) -> io::Result<&mut Forker> {
         let forker = forker_in(&self.root, &self.own_mounts, c"albacore-fork", self.ids)?;
-        self.forker = Some(forker);
-        Ok(())
+        Ok(self.forker.insert(forker))
     }
 
     /// A new network, with its listeners, in which this process is not.
@@ -236,8 +234,9 @@ fn settle_network(root: &SharedRoot, own_mounts: &File, ids: Ids) -> io::Result<
 /// A forker in the root. A spawner that does not find back from there ends: all that it would do in a wrong namespace would be
 /// wrong.
 fn forker_in(root: &SharedRoot, own_mounts: &File, name: &CStr, ids: Ids) -> io::Result<Forker> {
-    // What is forked finds it made.
+    // What is forked finds them made.
     seccomp::filter(LocalSockets::All);
+    seccomp::filter(LocalSockets::Pairs);
     mount::enter(root.namespace())?;
     let forker = Forker::start(name, ids);
     if mount::enter(own_mounts.as_fd()).is_err() {

@@ -26,9 +26,9 @@ const GO: [u8; 1] = [1];
 
 /// How long it may take until it waits.
 const READY_TIME_MAX: Duration = Duration::from_secs(5);
-/// How long the init waits until it runs its program. Past this it stands still in the kernel, because of a disk that does not
-/// answer, say, and the init goes on.
-const START_TIME_MAX: Duration = Duration::from_secs(1);
+/// How long the init waits until it runs its program, twice: the whole environment may have stood still meanwhile. Past this
+/// it is killed, and the init goes on.
+const START_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// The process. It ends when this is dropped.
 pub(super) struct Waiting {
@@ -132,8 +132,14 @@ impl Waiting {
             count += 1;
         }
         socket::send(self.control.as_fd(), &GO, &borrowed[..count], socket::Wait::Never).ok()?;
-        let told = fd::interest(self.failure.pipe.as_fd(), libc::POLLIN);
-        let _ = fd::poll(&mut [told], Some(START_TIME_MAX));
+        let mut told = [fd::interest(self.failure.pipe.as_fd(), libc::POLLIN)];
+        for _ in 0..2 {
+            if fd::poll(&mut told, Some(START_TIME_MAX)).is_ok() && told[0].revents != 0 {
+                return Some((self.pid, self.failure));
+            }
+        }
+        // Whatever holds it in the kernel, nothing of it runs any more.
+        let _ = process::signal_process(self.pid, libc::SIGKILL);
         Some((self.pid, self.failure))
     }
 }

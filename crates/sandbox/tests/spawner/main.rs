@@ -99,6 +99,7 @@ fn main() -> ExitCode {
         namespace::a_killed_init_leaves_nothing,
         namespace::a_killed_shell_is_replaced,
         namespace::a_killed_forker_is_replaced,
+        namespace::a_forker_that_stands_still_is_replaced,
         namespace::a_killed_spawner_leaves_nothing_and_another_one_takes_over,
         namespace::without_the_tier_there_is_no_enclosure,
         namespace::each_has_its_control_group,

@@ -235,13 +235,15 @@ pub(crate) async fn a_killed_shell_is_replaced() {
     spawner.shutdown().await;
 }
 
+fn forkers_of(spawner: &Spawner) -> Vec<u32> {
+    let mut children = children_of(spawner.pid());
+    children.retain(|&pid| name_of(pid) == FORKER);
+    children
+}
+
 pub(crate) async fn a_killed_forker_is_replaced() {
     let Some(spawner) = start_apart() else { return };
-    let forkers = || {
-        let mut children = children_of(spawner.pid());
-        children.retain(|&pid| name_of(pid) == FORKER);
-        children
-    };
+    let forkers = || forkers_of(&spawner);
     let mut environment = spawner.spawn(apart(&spawner, "exec sleep 1000").await).await.unwrap();
     for _ in 0..3 {
         // So that nothing ends but what is killed.
@@ -261,6 +263,36 @@ pub(crate) async fn a_killed_forker_is_replaced() {
     assert!(alive(environment.pid()), "nothing else has ended");
     environment.kill();
     environment.wait().await;
+    spawner.shutdown().await;
+}
+
+/// What it answers late is nobody's.
+pub(crate) async fn a_forker_that_stands_still_is_replaced() {
+    let Some(spawner) = start_apart() else { return };
+    let (forkers, shells) = (forkers_of(&spawner), inits_of(spawner.pid()));
+    for &forker in &forkers {
+        signal("STOP", forker);
+    }
+    for &shell in &shells {
+        signal("KILL", shell);
+    }
+    until_dead(&shells).await;
+    let interior = Interior {
+        mounts: Vec::new(),
+        scratch: spawner.scratch(SCRATCH_BYTES),
+        memory_bytes: None,
+        reach: Reach::Nothing,
+    };
+    let failed = spawner.enclosure(&interior).await.map(|_| "an enclosure");
+    let expected = SpawnError::Setup {
+        step: Step::Namespaces,
+        errno: libc::ETIMEDOUT,
+    };
+    assert_eq!(failed.unwrap_err().to_string(), expected.to_string());
+    until_dead(&forkers).await;
+    for _ in 0..3 {
+        assert_eq!(run(&spawner, apart(&spawner, "echo fine").await).await.0, "fine\n");
+    }
     spawner.shutdown().await;
 }
 

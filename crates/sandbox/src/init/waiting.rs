@@ -5,7 +5,8 @@
 //!
 //! It has the init's memory in common with it: a copy would have to be taken down when it executes its program, which took a
 //! third of the time from the order to the program. So only one of the two runs at a time: the init waits until this one
-//! waits, and again until it runs its program. Nothing here allocates, for nobody would free it.
+//! waits, and again until it runs its program. What it allocates nobody frees, so it does that only for a launch that is larger
+//! than usual, once.
 
 use super::Order;
 use crate::child::{self, Prepared, Purpose, Streams};

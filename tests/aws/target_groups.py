@@ -61,6 +61,8 @@ def test_groups_of_servers():
         "LoadBalancerArns": [],
     }
     equal({key: group[key] for key in group if key not in ["TargetGroupArn", "TargetGroupName"]}, expected)
+    # So says Terraform's provider when its user says nothing.
+    equal(target_group(ProtocolVersion="")["ProtocolVersion"], "HTTP1")
     grpc = target_group(ProtocolVersion="GRPC")
     equal((grpc["HealthCheckPath"], grpc["Matcher"]), ("/AWS.ALB/healthcheck", {"GrpcCode": "12"}))
     arn = group["TargetGroupArn"]

@@ -24,7 +24,7 @@ pub use http::{Connection, Response, get, receive, send};
 pub use http2::{Frame, Http2, header_block, preface};
 pub use origin::{Line, Origin, Request};
 pub use process::{Process, anonymous_kilobytes, children, open_files, open_files_of, processes_with, zombies};
-pub use program::{Finished, repository, run, venv_python};
+pub use program::{Finished, repository, run, run_within, venv_python};
 pub use secure::{SecureStream, secure, trusting, trusting_only};
 pub use server::Server;
 pub use wait::{BOUND, until};

@@ -6,6 +6,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A process that may end, and is not mistaken for another one then.
 #[derive(Debug)]
@@ -29,12 +30,12 @@ impl Process {
     /// When it has not within [`BOUND`].
     #[track_caller]
     pub fn ended(&self) {
-        assert!(self.ends(), "the process has not ended");
+        assert!(self.ends_within(BOUND), "the process has not ended");
     }
 
-    /// Waits at most [`BOUND`], and says whether it has ended.
-    pub(crate) fn ends(&self) -> bool {
-        let bound = Timespec::try_from(BOUND).unwrap();
+    /// Waits at most so long, and says whether it has ended.
+    pub(crate) fn ends_within(&self, bound: Duration) -> bool {
+        let bound = Timespec::try_from(bound).unwrap();
         poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&bound)).unwrap() == 1
     }
 

@@ -1,12 +1,14 @@
 //! Programs that run to their end: commands of albacore, and clients.
 
 use crate::process::Process;
+use crate::wait::BOUND;
 use rustix::process::Pid;
 use serde_json::Value;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 /// A program that has ended.
 #[derive(Debug)]
@@ -23,9 +25,19 @@ pub struct Finished {
 ///
 /// # Panics
 ///
-/// When it cannot be started, or has not ended within [`BOUND`](crate::BOUND): then it is killed.
+/// When it cannot be started, or has not ended within [`BOUND`]: then it is killed.
 #[track_caller]
 pub fn run(command: &mut Command) -> Finished {
+    run_within(BOUND, command)
+}
+
+/// The same for a program that waits for long itself.
+///
+/// # Panics
+///
+/// When it cannot be started, or has not ended within the bound: then it is killed.
+#[track_caller]
+pub fn run_within(bound: Duration, command: &mut Command) -> Finished {
     let started = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -37,7 +49,7 @@ pub fn run(command: &mut Command) -> Finished {
         all_of(child.stdout.take().unwrap()),
         all_of(child.stderr.take().unwrap()),
     );
-    let in_time = process.ends();
+    let in_time = process.ends_within(bound);
     process.kill();
     let code = child.wait().unwrap().code();
     let finished = Finished {

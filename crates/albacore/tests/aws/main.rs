@@ -38,6 +38,12 @@ fn what_else_terraform_asks() {
     World::start(&[]).caller("terraform_more.py").expect_success();
 }
 
+// Where it is installed: the program itself
+#[test]
+fn terraform() {
+    World::start(&[]).patient_caller("terraform_run.py").expect_success();
+}
+
 #[test]
 fn code_in_buckets() {
     World::start(&[]).caller("lambda_objects.py").expect_success();

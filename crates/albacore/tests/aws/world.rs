@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
-use testkit::{Authority, Finished, Folder, Server, repository, run, venv_python};
+use std::time::Duration;
+use testkit::{Authority, Finished, Folder, Server, repository, run, run_within, venv_python};
 
 const FUNCTION: &str = r#"#!/usr/bin/env python3
 import http.client, os
@@ -132,6 +133,12 @@ impl World {
     #[track_caller]
     pub(crate) fn caller(&self, name: &str) -> Finished {
         self.caller_in(name, "only")
+    }
+
+    /// The same for a program that waits for long itself.
+    #[track_caller]
+    pub(crate) fn patient_caller(&self, name: &str) -> Finished {
+        run_within(Duration::from_secs(900), &mut self.python(name, "only"))
     }
 
     /// The same for programs that sign with the server's key.

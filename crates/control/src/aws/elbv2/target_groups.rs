@@ -214,7 +214,11 @@ fn servers(call: &Call<'_>, target_type: ServerType) -> Result<ServerTargets, Aw
         ("HTTP2", ProtocolVersion::Http2),
         ("GRPC", ProtocolVersion::Grpc),
     ];
-    let protocol_version = one_of(fields, "ProtocolVersion", &versions)?.unwrap_or_default();
+    // Terraform's provider sends it empty where its user says nothing, and AWS takes that.
+    let protocol_version = match fields.text("ProtocolVersion") {
+        Some("") => ProtocolVersion::default(),
+        _ => one_of(fields, "ProtocolVersion", &versions)?.unwrap_or_default(),
+    };
     let families = [("ipv4", IpAddressType::Ipv4), ("ipv6", IpAddressType::Ipv6)];
     let ip_address_type = one_of(fields, "IpAddressType", &families)?.unwrap_or_default();
     let default = ServerHealthCheck::of_servers(protocol_version);

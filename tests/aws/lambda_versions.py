@@ -112,7 +112,7 @@ def test_aliases():
     lambda_.delete_function(FunctionName=function)
 
 
-# LAM-P-007: an alias has a policy of its own, and a load balancer needs it
+# LAM-P-007: an alias has a policy of its own, and a load balancer needs it. ALB-L-004: it can be a target
 def test_an_alias_is_a_target():
     function = two_versions()
     alias = lambda_.create_alias(FunctionName=function, Name="live", FunctionVersion="1")["AliasArn"]

@@ -178,6 +178,7 @@ def users(group):
     return found[0]["LoadBalancerArns"]
 
 
+# ALB-A-031: the default action changes with its listener
 def test_a_listener_serves_before_the_answer():
     balancer = load_balancer()
     opened = listener(balancer, 9001, fixed("one"))

@@ -9,7 +9,7 @@ use super::citations::is_id;
 /// One behaviour to prove.
 #[derive(Debug)]
 pub(super) struct Item {
-    /// `ALB-X-NNN` or `LAM-X-NNN`: stable for ever.
+    /// `ALB-X-NNN`, `LAM-X-NNN` or `EDG-NNN`: stable for ever.
     pub(super) id: String,
     pub(super) wording: String,
     pub(super) status: Status,
@@ -41,7 +41,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Item>> {
             bail!("line {number}: three columns, separated by tabs, the last may be empty");
         };
         if !is_id(id) {
-            bail!("line {number}: `{id}` is no id of the form ALB-X-001 or LAM-X-001");
+            bail!("line {number}: `{id}` is no id of the form ALB-X-001, LAM-X-001 or EDG-001");
         }
         if !seen.insert(id) {
             bail!("line {number}: {id} stands there twice");

@@ -11,13 +11,17 @@ pub(super) struct Citation {
     pub(super) test: String,
 }
 
-/// `ALB-` or `LAM-`, a letter, `-` and three digits.
+/// `ALB-` or `LAM-`, a letter, `-` and three digits; or `EDG-` and three digits.
 pub(super) fn is_id(text: &str) -> bool {
+    let is_number = |digits: &[u8]| digits.len() == 3 && digits.iter().all(u8::is_ascii_digit);
+    if let Some(digits) = text.strip_prefix("EDG-") {
+        return is_number(digits.as_bytes());
+    }
     let rest = text.strip_prefix("ALB-").or_else(|| text.strip_prefix("LAM-"));
     let Some([family, b'-', digits @ ..]) = rest.map(str::as_bytes) else {
         return false;
     };
-    family.is_ascii_uppercase() && digits.len() == 3 && digits.iter().all(u8::is_ascii_digit)
+    family.is_ascii_uppercase() && is_number(digits)
 }
 
 /// A line as it counts between a citation and its test.
@@ -149,7 +153,7 @@ mod tests {
 
     #[test]
     fn an_id_has_one_form() {
-        for id in ["ALB-X-001", "ALB-H-052", "LAM-X-001"] {
+        for id in ["ALB-X-001", "ALB-H-052", "LAM-X-001", "EDG-123"] {
             assert!(is_id(id), "{id}");
         }
         for other in [
@@ -162,6 +166,8 @@ mod tests {
             "ALB-X-00a",
             "LAMBDA-X-001",
             "NLB-X-001",
+            "EDG-X-001",
+            "EDG-12",
         ] {
             assert!(!is_id(other), "{other}");
         }

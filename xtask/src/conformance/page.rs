@@ -1,55 +1,63 @@
 //! Writes the page: counts first, then what is different on purpose, then every line of the checklist.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::checklist::{Item, Status};
 
-/// A part of the page: one service of AWS.
+/// A part of the page: a service of AWS, or what is around it.
 struct Service {
     /// What its ids begin with.
     prefix: &'static str,
     name: &'static str,
-    /// Its families in the order of the checklist: the letter of the id and its heading.
-    families: &'static [(&'static str, &'static str)],
+    /// Its families in the order of the checklist: what their ids begin with, and the heading.
+    families: &'static [(&'static [&'static str], &'static str)],
 }
 
-const SERVICES: [Service; 2] = [
+const SERVICES: [Service; 3] = [
     Service {
         prefix: "ALB",
         name: "Application Load Balancer",
         families: &[
-            ("R", "Resources and attributes"),
-            ("C", "Conditions"),
-            ("A", "Actions and transforms"),
-            ("L", "Lambda targets"),
-            ("H", "HTTP"),
-            ("D", "Desync"),
-            ("B", "Balancing, stickiness, health"),
-            ("X", "TLS, client certificates, sign-in, tokens"),
-            ("G", "Access logs and metrics"),
-            ("P", "Load balancing API"),
+            (&["ALB-R-"], "Resources and attributes"),
+            (&["ALB-C-"], "Conditions"),
+            (&["ALB-A-"], "Actions and transforms"),
+            (&["ALB-L-"], "Lambda targets"),
+            (&["ALB-H-"], "HTTP"),
+            (&["ALB-D-"], "Desync"),
+            (&["ALB-B-"], "Balancing, stickiness, health"),
+            (&["ALB-X-"], "TLS, client certificates, sign-in, tokens"),
+            (&["ALB-G-"], "Access logs and metrics"),
+            (&["ALB-P-"], "Load balancing API"),
         ],
     },
     Service {
         prefix: "LAM",
         name: "Lambda",
         families: &[
-            ("C", "Functions"),
-            ("V", "Versions and aliases"),
-            ("L", "Layers"),
-            ("N", "Concurrency"),
-            ("R", "Runtime API"),
-            ("E", "Execution environment"),
-            ("X", "Life cycle, extensions, telemetry"),
-            ("G", "Function logs"),
-            ("I", "Invocation"),
-            ("A", "Asynchronous invocation"),
-            ("P", "Resource policies"),
-            ("U", "Function URLs"),
-            ("W", "Wire conventions and other operations"),
-            ("M", "Function metrics"),
+            (&["LAM-C-"], "Functions"),
+            (&["LAM-V-"], "Versions and aliases"),
+            (&["LAM-L-"], "Layers"),
+            (&["LAM-N-"], "Concurrency"),
+            (&["LAM-R-"], "Runtime API"),
+            (&["LAM-E-"], "Execution environment"),
+            (&["LAM-X-"], "Life cycle, extensions, telemetry"),
+            (&["LAM-G-"], "Function logs"),
+            (&["LAM-I-"], "Invocation"),
+            (&["LAM-A-"], "Asynchronous invocation"),
+            (&["LAM-P-"], "Resource policies"),
+            (&["LAM-U-"], "Function URLs"),
+            (&["LAM-W-"], "Wire conventions and other operations"),
+            (&["LAM-M-"], "Function metrics"),
+        ],
+    },
+    Service {
+        prefix: "EDG",
+        name: "Certificates and security groups",
+        families: &[
+            (&["EDG-12", "EDG-130", "EDG-131"], "Certificates"),
+            (&["EDG-13"], "Security groups"),
         ],
     },
 ];
@@ -77,26 +85,37 @@ type Tests = BTreeMap<String, Vec<String>>;
 pub(super) fn render(items: &[Item], tests: &Tests, differences: &str) -> String {
     let mut page = String::from(
         "# Conformance\n\n\
-         How albacore compares with AWS's Application Load Balancer and AWS Lambda, behaviour by behaviour. This page is\n\
-         made by `make conformance` from `conformance/checklist.tsv` and from the tests that cite an id; do not edit it.\n\n",
+         How albacore compares with AWS's Application Load Balancer, AWS Lambda and what is around them, behaviour by\n\
+         behaviour. This page is made by `make conformance` from `conformance/checklist.tsv` and from the tests that cite an id; do not edit it.\n\n",
     );
     summary(&mut page, items, tests);
     let _ = write!(page, "\n{}\n", differences.trim());
-    for Service { prefix, name, families } in SERVICES {
+    for Service { name, families, .. } in SERVICES {
         let _ = write!(page, "\n## {name}\n");
-        for (letter, heading) in families {
-            family(&mut page, heading, of(items, &format!("{prefix}-{letter}-")), tests);
+        let mut shown = BTreeSet::new();
+        for (prefixes, heading) in families {
+            let members = prefixes.iter().flat_map(|prefix| of(items, prefix));
+            let members: Vec<_> = members.filter(|item| shown.insert(&item.id)).collect();
+            family(&mut page, heading, &members, tests);
         }
     }
     page
 }
 
-/// How many items of each service, and of both, stand where.
+/// How many items of each service, and of all, stand where.
 fn summary(page: &mut String, items: &[Item], tests: &Tests) {
-    page.push_str("| Behaviours | Application Load Balancer | Lambda | Together |\n| --- | ---: | ---: | ---: |\n");
+    let names = SERVICES.map(|service| service.name).join(" | ");
+    let columns = " ---: |".repeat(SERVICES.len() + 1);
+    let _ = writeln!(page, "| Behaviours | {names} | Together |\n| --- |{columns}");
     let mut line = |name: &str, counts: &dyn Fn(&Item) -> bool| {
         let count = |prefix: &str| of(items, prefix).filter(|item| counts(item)).count().to_string();
-        row(page, &[name, &count("ALB-"), &count("LAM-"), &count("")]);
+        let services = SERVICES.iter().map(|service| count(service.prefix));
+        let cells: Vec<_> = [name.to_owned()]
+            .into_iter()
+            .chain(services)
+            .chain([count("")])
+            .collect();
+        row(page, &cells);
     };
     for (standing, name) in STANDINGS {
         line(name, &|item| standing_of(item, tests_of(tests, item)) == standing);
@@ -104,9 +123,8 @@ fn summary(page: &mut String, items: &[Item], tests: &Tests) {
     line("all", &|_| true);
 }
 
-fn family<'a>(page: &mut String, heading: &str, members: impl Iterator<Item = &'a Item>, tests: &Tests) {
-    let mut members = members.peekable();
-    if members.peek().is_none() {
+fn family(page: &mut String, heading: &str, members: &[&Item], tests: &Tests) {
+    if members.is_empty() {
         return;
     }
     let _ = write!(
@@ -164,7 +182,7 @@ mod tests {
         let items = checklist::parse(
             "id\twording\tstatus\nALB-C-001\tlower first\t\nALB-C-002\tdefault last\tlater: rules\nALB-C-003\tany\t\n\
              ALB-C-004\tboth\tlater: rules\nALB-X-001\tdefault certificate\tdifferent: narrower\n\
-             LAM-C-001\tcreated\tlater: APIs\nLAM-R-001\twaits\t\n",
+             LAM-C-001\tcreated\tlater: APIs\nLAM-R-001\twaits\t\nEDG-123\tonce\t\nEDG-137\tmapped\tlater: groups\n",
         )
         .expect("a checklist");
         let tests = BTreeMap::from([
@@ -180,11 +198,11 @@ mod tests {
         // In this order, with other lines in between.
         let mut lines = page.lines();
         for line in [
-            "| tested | 2 | 1 | 3 |",
-            "| not built yet | 1 | 1 | 2 |",
-            "| different on purpose | 1 | 0 | 1 |",
-            "| not tested | 1 | 0 | 1 |",
-            "| all | 5 | 2 | 7 |",
+            "| tested | 2 | 1 | 0 | 3 |",
+            "| not built yet | 1 | 1 | 1 | 3 |",
+            "| different on purpose | 1 | 0 | 0 | 1 |",
+            "| not tested | 1 | 0 | 1 | 2 |",
+            "| all | 5 | 2 | 2 | 9 |",
             "## Differences",
             "## Application Load Balancer",
             "### Conditions",
@@ -198,6 +216,11 @@ mod tests {
             "| LAM-C-001 | created | not built yet (APIs) |",
             "### Runtime API",
             "| LAM-R-001 | waits | tested<br>`c.rs::z` |",
+            "## Certificates and security groups",
+            "### Certificates",
+            "| EDG-123 | once | not tested |",
+            "### Security groups",
+            "| EDG-137 | mapped | not built yet (groups) |",
         ] {
             assert!(lines.any(|other| other == line), "{line}\n{page}");
         }
@@ -208,7 +231,8 @@ mod tests {
     fn every_item_of_the_real_checklist_is_on_the_page() {
         let items = checklist::parse(include_str!("../../../docs/conformance/checklist.tsv")).expect("our checklist");
         let page = render(&items, &BTreeMap::new(), "");
-        assert_eq!((of(&items, "ALB-").count(), of(&items, "LAM-").count()), (350, 281));
+        let counts = ["ALB-", "LAM-", "EDG-"].map(|prefix| of(&items, prefix).count());
+        assert_eq!(counts, [350, 281, 15]);
         for item in &items {
             assert!(page.contains(&format!("| {} |", item.id)), "{}", item.id);
         }

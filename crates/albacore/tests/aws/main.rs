@@ -147,6 +147,7 @@ fn asynchronous_invocations() {
         .expect_success();
 }
 
+// LAM-A-011: an event that waited while the code was changed runs the new one
 #[test]
 fn events_that_wait() {
     let world = World::start(&[]);

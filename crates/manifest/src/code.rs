@@ -19,6 +19,9 @@ pub const CODE_FILES_MAX: usize = 50_000;
 /// The largest zip file. Source: Lambda 1.7, direct upload.
 const ZIP_BYTES_MAX: u64 = 52_428_800;
 
+/// The most bytes of code as it lies before a function. Source: Lambda 1.7, unzipped.
+const UNZIPPED_BYTES_MAX: u64 = 262_144_000;
+
 /// Folders whose contents are not code: version control, our own data, and what Python writes while it runs.
 pub(crate) const NOT_CODE: [&str; 3] = [".git", ".albacore", "__pycache__"];
 
@@ -62,6 +65,7 @@ pub(crate) fn zipped_bootstrap(path: &Path, name: &str) -> Result<Option<Result<
     }
     let archive = ZipArchive::new(BufReader::new(file));
     let mut archive = archive.map_err(|error| format!("{name} cannot be unzipped: {error}; expected a zip file"))?;
+    check_list(&archive, name)?;
     let Some(index) = archive.index_for_name("bootstrap") else {
         return Ok(None);
     };
@@ -76,6 +80,30 @@ pub(crate) fn zipped_bootstrap(path: &Path, name: &str) -> Result<Option<Result<
             "`bootstrap` in {name} is not executable; expected an executable file (chmod 755, and zip it again)"
         ))
     }))
+}
+
+/// What the list of a zip file tells of what cannot be unpacked. Sizes in it may lie, and links are not followed here: that
+/// shows when it is unpacked.
+fn check_list<R: Read + io::Seek>(archive: &ZipArchive<R>, name: &str) -> Result<(), String> {
+    if archive.len() > CODE_FILES_MAX {
+        return Err(format!(
+            "{name} holds {} files and folders; expected at most {CODE_FILES_MAX}",
+            archive.len()
+        ));
+    }
+    let leads_out = |entry: &str| entry.starts_with('/') || entry.split('/').any(|part| part == "..");
+    // A name that is no text is refused by who unpacks it.
+    if let Some(entry) = archive.file_names().flatten().find(|entry| leads_out(entry)) {
+        return Err(format!(
+            "{name} holds an entry that leads out of it, {entry:?}; expected paths without `..`, and none that begins with `/`"
+        ));
+    }
+    match archive.decompressed_size() {
+        Some(bytes) if bytes > u128::from(UNZIPPED_BYTES_MAX) => Err(format!(
+            "{name} unzips to {bytes} bytes; expected at most {UNZIPPED_BYTES_MAX}"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the file at `path` can be run.
@@ -158,12 +186,17 @@ pub(crate) fn revision(location: &CodeLocation, own: &OwnFiles) -> Result<Arc<st
         return Err("a package of the AWS API is not a path".to_owned());
     };
     let mut hash = Sha256::new();
-    hash_files(path, own, &mut hash).map_err(|error| match error {
+    let bytes = hash_files(path, own, &mut hash).map_err(|error| match error {
         Unhashable::TooMany => {
             format!("the folder holds more than {CODE_FILES_MAX} files and folders; expected fewer")
         }
         Unhashable::Io(path, error) => format!("cannot read `{}`: {}", path.display(), plain(&error)),
     })?;
+    if bytes > UNZIPPED_BYTES_MAX {
+        return Err(format!(
+            "the code has {bytes} bytes; expected at most {UNZIPPED_BYTES_MAX}, as Lambda takes"
+        ));
+    }
     let digest: [u8; 32] = hash.finalize().into();
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     Ok(hex.into())
@@ -186,10 +219,13 @@ enum Unhashable {
     Io(PathBuf, io::Error),
 }
 
-fn hash_files(root: &Path, own: &OwnFiles, hash: &mut Sha256) -> Result<(), Unhashable> {
+/// Hashes all files, and says how many bytes they have.
+fn hash_files(root: &Path, own: &OwnFiles, hash: &mut Sha256) -> Result<u64, Unhashable> {
     // The root may be a link to where the code lies; links inside are hashed as links, so that none leads around.
     let metadata = fs::metadata(root).map_err(|error| Unhashable::Io(root.to_owned(), error))?;
     hash_one(Path::new(""), &metadata, hash);
+    let size = |metadata: &Metadata| if metadata.is_file() { metadata.size() } else { 0 };
+    let mut bytes = size(&metadata);
     let mut folders = if metadata.is_dir() {
         vec![root.to_owned()]
     } else {
@@ -226,6 +262,7 @@ fn hash_files(root: &Path, own: &OwnFiles, hash: &mut Sha256) -> Result<(), Unha
                 continue;
             }
             hash_one(path.strip_prefix(root).unwrap_or(&path), &metadata, hash);
+            bytes = bytes.saturating_add(size(&metadata));
             if metadata.is_symlink()
                 && let Ok(target) = fs::metadata(&path)
             {
@@ -236,7 +273,7 @@ fn hash_files(root: &Path, own: &OwnFiles, hash: &mut Sha256) -> Result<(), Unha
             }
         }
     }
-    Ok(())
+    Ok(bytes)
 }
 
 fn hash_one(path: &Path, metadata: &Metadata, hash: &mut Sha256) {

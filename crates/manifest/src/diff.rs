@@ -258,9 +258,7 @@ fn owned<T>(existing: Option<&T>, owner: impl Fn(&T) -> Owner) -> Option<&T> {
 /// Stands in between: no request ever sees it, because the batch is applied as one.
 fn neutral() -> Actions {
     let response = FixedResponse::new(503, ContentType::TextPlain, "").expect("503 is a status of fixed responses");
-    Actions {
-        answer: Answer::FixedResponse(response),
-    }
+    Actions::from(Answer::FixedResponse(response))
 }
 
 #[cfg(test)]

@@ -117,6 +117,32 @@ fn zip_files_are_known_by_name_or_contents_and_have_a_limit() {
 }
 
 #[test]
+fn code_of_a_folder_has_lambdas_limit() {
+    let folder = TestFolder::new();
+    let path = folder.put("code/data", "");
+    let file = File::options().write(true).open(&path).unwrap();
+    folder.put("code/app.py", "12");
+    file.set_len(262_143_998).unwrap();
+    revision_of(&folder.path("code")).unwrap();
+    file.set_len(262_143_999).unwrap();
+    let expected = "the code has 262144001 bytes; expected at most 262144000, as Lambda takes";
+    assert_eq!(revision_of(&folder.path("code")).unwrap_err(), expected);
+}
+
+#[test]
+fn entries_of_a_zip_file_stay_in_it() {
+    let folder = TestFolder::new();
+    for (entry, stays) in [("a/..b", true), ("../b", false), ("/b", false), ("a/../../b", false)] {
+        folder.put_zip("code.zip", &[("app.py", 0o644), (entry, 0o644)]);
+        let found = zipped_bootstrap(&folder.path("code.zip"), "`code.zip`");
+        assert_eq!(found.is_ok(), stays, "{entry}: {found:?}");
+        if let Err(message) = found {
+            assert!(message.contains(&format!("leads out of it, {entry:?}")), "{message}");
+        }
+    }
+}
+
+#[test]
 fn the_bootstrap_of_a_zip_file_may_be_run_by_others() {
     let folder = TestFolder::new();
     for (mode, executable) in [(0o755, true), (0o555, true), (0o744, false), (0o644, false)] {

@@ -88,7 +88,7 @@ impl Walk<'_> {
             answers.push(answer.map(|answer| (node.spot, answer)));
         }
         match <[_; 1]>::try_from(answers) {
-            Ok([Some((spot, answer))]) => Some((spot, Actions { answer })),
+            Ok([Some((spot, answer))]) => Some((spot, Actions::from(answer))),
             _ => None,
         }
     }

@@ -2,14 +2,16 @@
 //! manifest.
 
 mod choices;
+mod environments;
 mod files;
 mod keys;
 mod values;
 
 use crate::confinement::CpuShare;
-use crate::open_files::Wanted;
+use crate::open_files::{ENDPOINT, Wanted};
 pub(crate) use choices::{SandboxChoice, StreamRateChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use environments::Environments;
 pub(crate) use files::Files;
 pub(crate) use keys::Keys;
 use model::{AccountId, Owner, Region, Scope};
@@ -161,6 +163,8 @@ pub(crate) struct Up {
     pub(crate) files: Files,
     #[command(flatten)]
     pub(crate) places: Places,
+    #[command(flatten)]
+    pub(crate) environments: Environments,
     /// Memory for request bodies that wait for functions, an equal part for each traffic thread; beyond it they are answered
     /// 503 until there is room again
     #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "256MB", env = "ALBACORE_BODY_MEMORY")]
@@ -225,8 +229,10 @@ impl Up {
     }
 
     /// What the AWS API is told.
-    pub(crate) fn api_settings(&self, session_key: [u8; 32]) -> control::ApiSettings {
+    pub(crate) fn api_settings(&self, session_key: [u8; 32], own_api_token: &str) -> control::ApiSettings {
+        let is_signed = self.keys.are_given();
         control::ApiSettings {
+            own_api_token: is_signed.then(|| model::Secret::new(own_api_token.to_owned())),
             closed_listeners: control::ClosedListeners::default(),
             dns_suffix: self.resources.dns_suffix.clone(),
             availability_zone: self.resources.zone(),
@@ -263,6 +269,11 @@ pub(crate) struct Places {
     #[arg(long, value_name = "N", value_parser = values::connections)]
     #[arg(env = "ALBACORE_CONNECTIONS_MAX", help_heading = "Limits")]
     connections_max: Option<usize>,
+    /// Connections to the endpoint at once, each of them with one call: further ones wait in the kernel. Invocations by the AWS API
+    /// and by function URLs come through it
+    #[arg(long, value_name = "N", value_parser = values::connections, default_value_t = ENDPOINT)]
+    #[arg(env = "ALBACORE_ENDPOINT_CONNECTIONS_MAX", help_heading = "Limits")]
+    endpoint_connections_max: usize,
 }
 
 impl Places {
@@ -279,6 +290,7 @@ impl Places {
             client_connections: self.connections_max.unwrap_or(CONNECTIONS_MAX),
             idle_target_connections: 0,
             environments: functions::ENVIRONMENTS_MAX,
+            endpoint_connections: self.endpoint_connections_max,
         }
     }
 

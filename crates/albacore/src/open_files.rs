@@ -5,8 +5,8 @@ use rustix::process::{Resource, getrlimit};
 
 /// Descriptors of the process itself: logs, the spawner, the store, health checks.
 const OWN: usize = 64;
-/// Connections to the endpoint; the default of [`control::Limits`].
-const ENDPOINT: usize = 128;
+/// Connections to the endpoint where nobody says how many; the default of [`control::Limits`].
+pub(crate) const ENDPOINT: usize = 128;
 /// Sockets and events of one traffic thread.
 const CORE: usize = 16;
 /// Connections that one traffic thread refuses at a time; the default of [`proxy::Limits`].
@@ -24,6 +24,7 @@ pub(crate) struct Wanted {
     pub(crate) client_connections: usize,
     pub(crate) idle_target_connections: usize,
     pub(crate) environments: usize,
+    pub(crate) endpoint_connections: usize,
 }
 
 /// How many of each there may be.
@@ -59,22 +60,22 @@ pub(crate) fn shares(open_files: Option<usize>, wanted: Wanted) -> Shares {
             client_connections: wanted.client_connections,
             idle_target_connections: wanted.idle_target_connections,
             refusals: REFUSALS,
-            endpoint_connections: ENDPOINT,
+            endpoint_connections: wanted.endpoint_connections,
             target_descriptors: usize::MAX,
             environments: wanted.environments,
         };
     };
     let of_environments = of_environments(wanted).min(open_files / 4);
-    let rest = open_files - (reserve(wanted.cores) + of_environments).min(open_files / 2);
+    let rest = open_files - (reserve(wanted) + of_environments).min(open_files / 2);
     let client_connections = wanted.client_connections.min((rest - rest / 8) / 2).max(1);
-    let kept = (open_files / 8).min(ENDPOINT + OWN / 2);
+    let kept = (open_files / 8).min(wanted.endpoint_connections + OWN / 2);
     Shares {
         client_connections,
         idle_target_connections: wanted
             .idle_target_connections
             .min(rest.saturating_sub(2 * client_connections)),
         refusals: (rest / 8 / wanted.cores.max(1)).clamp(1, REFUSALS),
-        endpoint_connections: (kept * 4 / 5).clamp(1, ENDPOINT),
+        endpoint_connections: (kept * 4 / 5).clamp(1, wanted.endpoint_connections),
         target_descriptors: open_files - kept,
         environments: wanted.environments.min(of_environments / (ENVIRONMENT + 1)).max(1),
     }
@@ -106,15 +107,15 @@ fn needed(wanted: Wanted) -> usize {
         .saturating_mul(16)
         .div_ceil(7)
         .saturating_add(2);
-    rest.saturating_add((reserve(wanted.cores) + of_environments(wanted)).min(rest))
+    rest.saturating_add((reserve(wanted) + of_environments(wanted)).min(rest))
 }
 
 fn of_environments(wanted: Wanted) -> usize {
     wanted.environments.saturating_mul(ENVIRONMENT + DOOR)
 }
 
-fn reserve(cores: usize) -> usize {
-    OWN + ENDPOINT + cores * (CORE + REFUSALS)
+fn reserve(wanted: Wanted) -> usize {
+    OWN + wanted.endpoint_connections + wanted.cores * (CORE + REFUSALS)
 }
 
 #[cfg(test)]
@@ -127,6 +128,7 @@ mod tests {
             client_connections: 100_000,
             idle_target_connections: 10_000,
             environments: 256,
+            endpoint_connections: ENDPOINT,
         }
     }
 
@@ -137,7 +139,7 @@ mod tests {
                 let shares = shares(Some(open_files), wanted(cores));
                 let used = 2 * shares.client_connections + shares.idle_target_connections;
                 assert!(
-                    used <= open_files - reserve(cores).min(open_files / 2) + 1,
+                    used <= open_files - reserve(wanted(cores)).min(open_files / 2) + 1,
                     "{open_files}, {cores}: {shares:?}"
                 );
                 assert!(

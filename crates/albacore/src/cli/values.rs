@@ -64,6 +64,11 @@ pub(super) fn cores(text: &str) -> Result<usize, String> {
     within(text, CORES_MAX)
 }
 
+/// Not more than the spawner has processes, with room for those that are parked.
+pub(super) fn environments(text: &str) -> Result<usize, String> {
+    within(text, 900)
+}
+
 pub(super) fn connections(text: &str) -> Result<usize, String> {
     within(text, 10_000_000)
 }

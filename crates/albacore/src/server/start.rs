@@ -171,11 +171,12 @@ impl Start<'_> {
                 None => defaults.runtime_clients.clone(),
             },
             strict_runtimes: args.strict_runtimes,
-            environments_max: open_files::shares(self.open_files, args.wanted()).environments,
             cpu_by_memory: args.cpu_share == CpuShare::Memory,
             park_ahead: true,
             ..defaults
         };
+        let admitted = open_files::shares(self.open_files, args.wanted()).environments;
+        let options = args.environments.bound(admitted, options);
         let functions = Functions::new(self.spawner.clone(), options, function_log.sink());
         let starting = functions.busy();
         // Before any environment starts, which may be before the endpoint answers.
@@ -245,6 +246,10 @@ impl Start<'_> {
         };
 
         let (instance, progress) = (new_instance()?, configuration.progress());
+        let token = match args.keys.are_given() {
+            true => new_token()?,
+            false => control::NO_TOKEN.to_owned(),
+        };
         let session_key = self.data_dir.session_key()?;
         let changes = || Changes {
             protects: args.protects(),

@@ -247,6 +247,7 @@ impl Up {
     pub(crate) fn wanted(&self) -> Wanted {
         Wanted {
             idle_target_connections: self.idle_target_connections_max,
+            environments: self.environments.environments_max,
             ..self.places.wanted()
         }
     }

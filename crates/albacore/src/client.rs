@@ -24,6 +24,8 @@ pub(crate) struct Client {
     address: SocketAddr,
     /// Whom we mean, if we know.
     instance: Option<String>,
+    /// What it wants to be shown, if we know.
+    token: Option<String>,
 }
 
 /// What a server said.
@@ -69,9 +71,12 @@ impl Client {
     pub(crate) fn find(place: &ServerPlace) -> Result<Self> {
         // Port 0 is how a server is told to take any, and names none.
         if let Some(address) = place.endpoint.filter(|address| address.port() != 0) {
+            // The folder may be another server's, or not be ours to read.
+            let announced = Endpoint::read(&place.data_dir).ok().flatten();
             return Ok(Self {
                 address,
                 instance: None,
+                token: announced.filter(|it| it.address == address).map(|it| it.token),
             });
         }
         let folder = place.data_dir.display();
@@ -79,6 +84,7 @@ impl Client {
             Some(endpoint) => Ok(Self {
                 address: endpoint.address,
                 instance: Some(endpoint.instance),
+                token: Some(endpoint.token),
             }),
             None => bail!("no albacore is running on {folder}; start one with `albacore up`"),
         }
@@ -214,10 +220,11 @@ impl Client {
         socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
         let Request { method, name, body, .. } = request;
         let mut head = format!(
-            "{method} {}{name} HTTP/{version}\r\nHost: {}\r\nX-Albacore: 1\r\nContent-Type: application/json\r\n\
+            "{method} {}{name} HTTP/{version}\r\nHost: {}\r\nX-Albacore: {}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\nConnection: close\r\n",
             control::PREFIX,
             self.address,
+            self.token.as_deref().unwrap_or(control::NO_TOKEN),
             body.len()
         );
         for (name, value) in request.headers {

@@ -172,7 +172,7 @@ impl DataDir {
 
     /// Lets other commands find this server.
     pub(crate) fn announce(&self, endpoint: &Endpoint) -> Result<()> {
-        let text = format!("{}\n{}\n", endpoint.address, endpoint.instance);
+        let text = format!("{}\n{}\n{}\n", endpoint.address, endpoint.instance, endpoint.token);
         let path = self.path.join("endpoint");
         write_atomically(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
     }
@@ -200,6 +200,8 @@ pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
     /// The name of one run. Another server on the same port has another one.
     pub(crate) instance: String,
+    /// What the header `X-Albacore` says: where calls are signed, something that only readers of this folder know.
+    pub(crate) token: String,
 }
 
 impl Endpoint {
@@ -213,12 +215,13 @@ impl Endpoint {
         };
         let mut lines = text.lines();
         let address = lines.next().and_then(|line| line.parse().ok());
-        let (Some(address), Some(instance)) = (address, lines.next()) else {
+        let (Some(address), Some(instance), Some(token)) = (address, lines.next(), lines.next()) else {
             bail!("{} cannot be understood", path.display());
         };
         Ok(Some(Self {
             address,
             instance: instance.to_owned(),
+            token: token.to_owned(),
         }))
     }
 }
@@ -226,6 +229,11 @@ impl Endpoint {
 /// A name for one run: 16 hexadecimal digits.
 pub(crate) fn new_instance() -> Result<String> {
     Ok(format!("{:016x}", u64::from_ne_bytes(random()?)))
+}
+
+/// A token of albacore's own API: 32 hexadecimal digits.
+pub(crate) fn new_token() -> Result<String> {
+    Ok(format!("{:032x}", u128::from_ne_bytes(random()?)))
 }
 
 /// A path under the system's temporary folder that nobody can have guessed.
@@ -382,6 +390,7 @@ mod tests {
         let endpoint = Endpoint {
             address: "127.0.0.1:4566".parse().unwrap(),
             instance: new_instance().unwrap(),
+            token: new_token().unwrap(),
         };
         folder.announce(&endpoint).unwrap();
         assert_eq!(Endpoint::read(&path).unwrap(), Some(endpoint.clone()));

@@ -18,6 +18,9 @@ pub struct ApiSettings {
     pub manifest: PathBuf,
     /// The key that callers sign with. `None`: a signature must be there, and is not verified.
     pub credentials: Option<Credentials>,
+    /// What callers of albacore's own API show for what is not everybody's, when there is a key to sign with. `None`: whoever
+    /// reaches it may do everything.
+    pub own_api_token: Option<Secret<String>>,
     /// Where calls have objects of S3 from.
     pub objects: Objects,
     /// Listeners that are not served, though they should be.

@@ -122,13 +122,29 @@ fn signed<'a, S: Source>(source: &S, parts: &'a Parts, body: &'a [u8]) -> Result
 
 /// The answer to a body that is larger than it may be. Its signature cannot be told; nothing is done for whoever sent it.
 pub(crate) fn too_large(parts: &Parts, bytes_max: usize) -> Answer {
-    let request_id = request_id();
     if let Some(operation) = lambda::upload(parts) {
-        return crate::lambda::error::LambdaError::too_large_body(bytes_max, operation).answer(&request_id);
+        return crate::lambda::error::LambdaError::too_large_body(bytes_max, operation).answer(&request_id());
     }
     let message = format!("The body is over {bytes_max} bytes");
     let error = AwsError::with_status(413, "RequestEntityTooLarge", message);
-    let answer = refusal(shape(&parts.uri, &parts.headers, None), &error, &request_id);
+    refused(parts, &error)
+}
+
+/// The answer to a request that does not come to its end.
+pub(crate) fn too_long(parts: &Parts) -> Answer {
+    let error = AwsError::with_status(408, "RequestTimeout", "The request took too long");
+    refused(parts, &error)
+}
+
+/// Refuses a request that cannot be signed as it must be, whatever its body is.
+pub(crate) fn check_key<S: Source>(source: &S, parts: &Parts) -> Result<(), Box<Answer>> {
+    sign_in::check_key(source, parts).map_err(|error| Box::new(refused(parts, &error)))
+}
+
+/// Refuses a request of which only the head is known.
+fn refused(parts: &Parts, error: &AwsError) -> Answer {
+    let request_id = request_id();
+    let answer = refusal(shape(&parts.uri, &parts.headers, None), error, &request_id);
     answer::with_header(answer, "x-amzn-requestid", &request_id)
 }
 

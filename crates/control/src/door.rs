@@ -5,13 +5,18 @@
 //! and images carry none of these in old browsers, so what changes or costs something needs a header that no page can
 //! set without being asked about first (CORS).
 
-use hyper::header::{HOST, HeaderMap, ORIGIN};
+use aws_lc_rs::constant_time;
+use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::http::uri::Authority;
 use hyper::{Method, StatusCode, Uri};
+use model::Secret;
 use std::net::IpAddr;
 
-/// The header that writes to the own API carry.
+/// The header that calls of the own API carry when they change something, or read what is not everybody's.
 pub(crate) const WRITE_HEADER: &str = "x-albacore";
+
+/// What the header says where there is no token.
+pub const NO_TOKEN: &str = "1";
 
 /// Why somebody is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,16 +60,39 @@ pub(crate) fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Lets a call to the own API in that either only reads or carries [`WRITE_HEADER`].
-pub(crate) fn check_write(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
+/// Lets a call to the own API in that only reads what is everybody's, or carries [`WRITE_HEADER`]. Where there is a token,
+/// that is what the header says, and private reads need it, too.
+pub(crate) fn check_own(
+    method: &Method,
+    headers: &HeaderMap,
+    is_private: bool,
+    token: Option<&Secret<String>>,
+) -> Result<(), Refused> {
     let reads = matches!(*method, Method::GET | Method::HEAD);
-    if reads || headers.get(WRITE_HEADER).is_some_and(|value| value == "1") {
-        return Ok(());
+    let given = headers.get(WRITE_HEADER).map(HeaderValue::as_bytes);
+    let (is_allowed, message) = match token {
+        None => (
+            reads || given == Some(NO_TOKEN.as_bytes()),
+            "this call needs the header X-Albacore: 1",
+        ),
+        Some(token) => (
+            reads && !is_private || given.is_some_and(|given| is_equal(given, token.expose().as_bytes())),
+            "calls are signed here, and this one needs the token of the running server: the header X-Albacore with the third \
+             line of the file `endpoint` in its data folder, which the commands of albacore find with --data-dir",
+        ),
+    };
+    match is_allowed {
+        true => Ok(()),
+        false => Err(Refused {
+            status: StatusCode::FORBIDDEN,
+            message,
+        }),
     }
-    Err(Refused {
-        status: StatusCode::FORBIDDEN,
-        message: "this call needs the header X-Albacore: 1",
-    })
+}
+
+/// Compares without telling by its duration how much is right.
+fn is_equal(given: &[u8], expected: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(given, expected).is_ok()
 }
 
 /// `localhost`, a name below it, or a loopback address, each with or without a port.
@@ -183,11 +211,28 @@ mod tests {
             (Method::DELETE, vec![], false),
             (Method::POST, vec![("x-albacore", "1")], true),
         ] {
-            assert_eq!(
-                check_write(&method, &headers(&lines)).is_ok(),
-                allowed,
-                "{method} {lines:?}"
-            );
+            for is_private in [false, true] {
+                let checked = check_own(&method, &headers(&lines), is_private, None);
+                assert_eq!(checked.is_ok(), allowed, "{method} {lines:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn where_there_is_a_token_it_is_needed() {
+        let token = Secret::new("0123abcd".to_owned());
+        let right = vec![("x-albacore", "0123abcd")];
+        for (method, is_private, lines, allowed) in [
+            (Method::GET, false, vec![], true),
+            (Method::GET, true, vec![], false),
+            (Method::GET, true, vec![("x-albacore", "1")], false),
+            (Method::GET, true, right.clone(), true),
+            (Method::POST, false, vec![("x-albacore", "1")], false),
+            (Method::POST, false, vec![("x-albacore", "0123abc")], false),
+            (Method::POST, true, right, true),
+        ] {
+            let checked = check_own(&method, &headers(&lines), is_private, Some(&token));
+            assert_eq!(checked.is_ok(), allowed, "{method} {is_private} {lines:?}");
         }
     }
 }

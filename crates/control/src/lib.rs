@@ -36,6 +36,7 @@ mod status;
 mod stream_rate;
 
 pub use api::{ApiSettings, ChangeError, Changed, ClosedListeners, Credentials, PrepareError};
+pub use door::NO_TOKEN;
 pub use function_door::{CONNECTIONS_MAX as DOOR_CONNECTIONS_MAX, Doors};
 pub use lambda::PAYLOAD_BYTES_MAX;
 pub use objects::Objects;

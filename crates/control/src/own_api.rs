@@ -13,6 +13,8 @@
 //! | `logs?function=&group=&since=&limit=&follow=&request_id=&level=` | what functions wrote: a JSON document a line, the newest last, and live with `follow=true` |
 //! | `functions/{name}/invocations` | `POST` of a payload: as Lambda's Invoke answers |
 //! | `explain` | what would happen to a request: `GET ?method=&url=&header=Name:value&body=&client=`, or `POST` of [`Question`] |
+//!
+//! Invocations and [`PRIVATE`] reads need the token of the server when calls of the AWS API are signed.
 
 mod logs;
 pub(crate) mod query;
@@ -48,6 +50,10 @@ const PATHS: [&str; 11] = [
     "trust-stores/{name}/{id}/{file}",
 ];
 
+/// What only those read who may run functions, when calls are signed: what functions wrote, what clients asked, and what the
+/// rules say.
+const PRIVATE: [&str; 3] = ["explain", "logs", "requests"];
+
 /// Whether a path belongs to the own API.
 pub(crate) fn owns(path: &str) -> bool {
     path.strip_prefix("/_albacore")
@@ -71,7 +77,8 @@ pub(crate) async fn invoke<S: Source>(shared: &Shared<S>, parts: &Parts, functio
     if parts.method != Method::POST {
         return wrong_method();
     }
-    if let Err(refused) = door::check_write(&parts.method, &parts.headers) {
+    let token = shared.source.api().own_api_token.as_ref();
+    if let Err(refused) = door::check_own(&parts.method, &parts.headers, true, token) {
         return answer::refusal(refused.status, refused.message);
     }
     let qualifier = match qualifier(parts, |_| false) {
@@ -110,11 +117,12 @@ pub(crate) async fn answer<S: Source>(
     parts: &Parts,
     body: &[u8],
 ) -> Answer {
-    if let Err(refused) = door::check_write(&parts.method, &parts.headers) {
-        return answer::refusal(refused.status, refused.message);
-    }
     let source = &shared.source;
     let name = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    let token = source.api().own_api_token.as_ref();
+    if let Err(refused) = door::check_own(&parts.method, &parts.headers, PRIVATE.contains(&name), token) {
+        return answer::refusal(refused.status, refused.message);
+    }
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     match (name, reads) {
         ("explain", _) if reads || parts.method == Method::POST => explain(source, parts, body),

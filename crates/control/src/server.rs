@@ -32,7 +32,8 @@ use tracing::{debug, warn};
 /// How long a connection that has asked nothing yet may take to do so when the endpoint stops.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Bodies with packages that may be in memory at once: each takes three times its size while it is read.
+/// Bodies over the ordinary bound, which are packages, that may be in memory at once: each takes three times its size while it
+/// is read.
 const UPLOADS_MAX: usize = 2;
 
 /// The header that tells one running server from another on the same port.
@@ -120,7 +121,7 @@ pub(crate) struct Shared<S> {
     pub(crate) followers: Arc<Semaphore>,
     /// Links to packages.
     pub(crate) links: Arc<Links>,
-    /// Bodies with packages that may be in memory at once; more wait.
+    /// Large bodies that may be in memory at once; more wait.
     uploads: Semaphore,
     /// What those may take who come through doors.
     pub(crate) doors: Bounds,
@@ -421,8 +422,11 @@ async fn respond<S: Source>(
 }
 
 async fn route<S: Source>(shared: &Arc<Shared<S>>, long_calls: &LongCalls, request: Request<Incoming>) -> Answer {
-    let too_long = || answer::refusal(StatusCode::REQUEST_TIMEOUT, "the request took too long");
     let (parts, body) = request.into_parts();
+    let too_long = || match own_api::owns(parts.uri.path()) {
+        true => answer::refusal(StatusCode::REQUEST_TIMEOUT, "the request took too long"),
+        false => aws::too_long(&parts),
+    };
     if let Err(refused) = door::check(&parts.uri, &parts.headers) {
         return answer::refusal(refused.status, refused.message);
     }
@@ -431,10 +435,10 @@ async fn route<S: Source>(shared: &Arc<Shared<S>>, long_calls: &LongCalls, reque
     let (before, after) = lambda::stream::PATH;
     let streaming = own_api::invoked(parts.uri.path(), before, after).filter(|_| parts.method == Method::POST);
     let is_aws_invocation = aws::is_invocation(&parts);
-    let is_upload = aws::is_upload(&parts);
+    let takes_packages = aws::is_upload(&parts);
     let bytes_max = match invocation.is_some() || streaming.is_some() || is_aws_invocation {
         true => lambda::PAYLOAD_BYTES_MAX,
-        false if is_upload => aws::UPLOAD_BYTES_MAX,
+        false if takes_packages => aws::UPLOAD_BYTES_MAX,
         false => limits.body_bytes_max,
     };
     let read_bytes_max = match own_api::owns(parts.uri.path()) {
@@ -442,6 +446,15 @@ async fn route<S: Source>(shared: &Arc<Shared<S>>, long_calls: &LongCalls, reque
         false => aws::read_bytes_max(&parts.headers, bytes_max),
     };
     let begun = Instant::now();
+    let bytes_upper = body.size_hint().upper().unwrap_or(u64::MAX);
+    let is_upload = takes_packages && bytes_upper > aws::read_bytes_max(&parts.headers, limits.body_bytes_max) as u64;
+    // Nobody has a place for a key that nobody has. The body is thrown away, so that whoever sends it gets the answer.
+    if is_upload && let Err(refused) = aws::check_key(&shared.source, &parts) {
+        return match timeout(limits.request_timeout, thrown_away(body, read_bytes_max)).await {
+            Ok(()) => *refused,
+            Err(_) => too_long(),
+        };
+    }
     // A place comes before the body, and is kept until the answer.
     let pass = parts.extensions.get::<Arc<Pass>>().cloned();
     let uploads = match &pass {
@@ -457,7 +470,7 @@ async fn route<S: Source>(shared: &Arc<Shared<S>>, long_calls: &LongCalls, reque
     };
     let _room = match &pass {
         Some(pass) if !is_upload => {
-            let bytes = body.size_hint().upper().unwrap_or(u64::MAX).min(read_bytes_max as u64);
+            let bytes = bytes_upper.min(read_bytes_max as u64);
             match pass.room(bytes, limits.request_timeout).await {
                 None => return too_long(),
                 room => room,
@@ -576,6 +589,17 @@ where
     } else {
         Payload::Whole(bytes.into())
     })
+}
+
+/// Reads so much of a body for nothing.
+async fn thrown_away(mut body: Incoming, bytes_max: usize) {
+    let mut seen = 0_usize;
+    while let Some(Ok(frame)) = body.frame().await {
+        seen = seen.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+        if seen > bytes_max {
+            break;
+        }
+    }
 }
 
 #[cfg(test)]

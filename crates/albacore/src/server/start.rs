@@ -2,7 +2,7 @@
 
 use crate::cli::{Publish, Up};
 use crate::confinement::{Confinement, CpuShare};
-use crate::data_dir::{DataDir, Endpoint, new_instance};
+use crate::data_dir::{DataDir, Endpoint, new_instance, new_token};
 use crate::issuer::LazyAuthority;
 use crate::open_files;
 use crate::output::Notices;
@@ -297,7 +297,7 @@ impl Start<'_> {
             scope: args.resources.settings().scope,
             api: control::ApiSettings {
                 closed_listeners: control::ClosedListeners(proxy.closed_listeners()),
-                ..args.api_settings(session_key)
+                ..args.api_settings(session_key, &token)
             },
             packages: store::packages::Packages::new(self.data_dir.path().join(store::packages::FOLDER)),
             issuer: issuer.clone(),
@@ -326,7 +326,11 @@ impl Start<'_> {
         let address = server.address();
         server.lead_in(doors);
         let endpoint = OpenEndpoint::serve(server);
-        self.data_dir.announce(&Endpoint { address, instance })?;
+        self.data_dir.announce(&Endpoint {
+            address,
+            instance,
+            token,
+        })?;
         let door = Door::open(self.data_dir)?;
         proxy.forget_adopted();
         if let Some(taken) = taken {

@@ -262,3 +262,85 @@ fn six_megabytes_go_in_and_out() {
         "large.json is over 6291456 bytes, the limit of an invocation",
     );
 }
+
+#[test]
+fn with_an_access_key_only_readers_of_the_data_folder_run_functions() {
+    let folder = folder();
+    let mut server = folder.up(&[
+        "--access-key",
+        "AKIAIOSFODNN7EXAMPLE",
+        "--secret-key",
+        "a/secret/of/mine",
+    ]);
+    let endpoint = server.endpoint();
+    folder.run(&["invoke", "tool"]).expect(0, "\"event\": {}", "");
+    folder.run(&["logs", "tool"]).expect(0, "got {}", "");
+    // The same server, named by its address.
+    let named = endpoint.to_string();
+    folder
+        .run(&["invoke", "tool", "--endpoint", &named])
+        .expect(0, "\"event\": {}", "");
+    folder
+        .run(&["invoke", "tool", "--endpoint", &named, "--data-dir", "another"])
+        .expect(2, "", "needs the token of the running server");
+    let strange = |method: &str, path: &str| {
+        let mut connection = Connection::open(endpoint).unwrap();
+        let headers = [("X-Albacore", "1"), ("Connection", "close")];
+        connection.ask(method, path, &headers, b"{}").unwrap().status
+    };
+    assert_eq!(strange("POST", "/_albacore/functions/tool/invocations"), 403);
+    for (path, status) in [("logs", 403), ("requests", 403), ("health", 200), ("status", 200)] {
+        assert_eq!(strange("GET", &format!("/_albacore/{path}")), status, "{path}");
+    }
+    // What was shown to a server that has ended is worth nothing to the next one.
+    let told = fs::read_to_string(folder.path(".albacore/endpoint")).unwrap();
+    server.signal(Signal::TERM);
+    assert_eq!(server.exit_code(), Some(0));
+    let server = folder.up(&[
+        "--access-key",
+        "AKIAIOSFODNN7EXAMPLE",
+        "--secret-key",
+        "a/secret/of/mine",
+    ]);
+    let mut connection = Connection::open(server.endpoint()).unwrap();
+    let token = told.lines().nth(2).unwrap();
+    let answer = connection
+        .ask("GET", "/_albacore/logs", &[("X-Albacore", token)], b"")
+        .unwrap();
+    assert_eq!(answer.status, 403);
+}
+
+// Source: Lambda 4.7: nothing waits
+#[test]
+fn nobody_waits_for_a_place_when_it_is_said_so() {
+    for (args, manifest) in [
+        (
+            vec!["--queue-timeout", "0s"],
+            MANIFEST.replace("timeout: 60s", "timeout: 60s\n    concurrency: 1"),
+        ),
+        (
+            vec!["--queue-timeout", "0s", "--environments-max", "1"],
+            MANIFEST.to_owned(),
+        ),
+    ] {
+        let folder = folder();
+        folder.write("albacore.yaml", &manifest);
+        let mut server = folder.up(&args);
+        let caller = folder
+            .albacore(&["invoke", "tool", "-p", "{\"do\":\"wait\"}"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        server.log_line("got");
+        // The place is taken until this has been answered.
+        let refused = folder.run(&["invoke", "tool"]);
+        refused.expect(2, "", "TooManyRequestsException");
+        fs::write(folder.path("gate"), "go").unwrap();
+        assert_eq!(caller.wait_with_output().unwrap().status.code(), Some(0));
+        // It is free as soon as the runtime has asked for its next event.
+        until("the place is free", || {
+            folder.run(&["invoke", "tool"]).code.filter(|code| *code == 0)
+        });
+    }
+}

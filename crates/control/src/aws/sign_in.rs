@@ -96,18 +96,8 @@ pub(crate) fn caller<'a, S: Source>(
     parts: &'a Parts,
     body: &'a [u8],
 ) -> Result<(Caller, Plain<'a>), AwsError> {
-    let headers: Vec<_> = parts
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_bytes()))
-        .collect();
-    let request = Request {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
-        headers: &headers,
-        body,
-    };
+    let headers = headers(parts);
+    let request = request(parts, &headers, body);
     let unverified = Unverified::new(request, chunked::announced(&headers)?);
     let pass = parts.extensions.get::<Arc<Pass>>();
     let mut caller = named(&request, |signed| match pass {
@@ -125,6 +115,46 @@ pub(crate) fn caller<'a, S: Source>(
         }
     };
     Ok((caller, plain))
+}
+
+/// Refuses a request before there is a body, if it is signed by nobody or with a key that nobody has.
+///
+/// # Errors
+/// As [`caller`] will say.
+pub(crate) fn check_key<S: Source>(source: &S, parts: &Parts) -> Result<(), AwsError> {
+    let headers = headers(parts);
+    let request = request(parts, &headers, &[]);
+    let signed = Signed::read(&request).map_err(|it| refused(&it))?;
+    // Only this environment comes through its door.
+    if parts.extensions.get::<Arc<Pass>>().is_some() {
+        return Ok(());
+    }
+    let (id, root) = (&signed.credential.access_key, &source.api().credentials);
+    let is_session = || {
+        let token = token(signed.form, &request);
+        token.is_some_and(|token| session::open(&source.api().session_key, &token).is_some())
+    };
+    let is_known = match root {
+        Some(root) if root.access_key == *id => true,
+        None if !is_access_key_id(id) => true,
+        _ => source.state().iam().access_key(id).is_some() || is_session(),
+    };
+    is_known.then_some(()).ok_or_else(invalid_token)
+}
+
+fn headers(parts: &Parts) -> Vec<(&str, &[u8])> {
+    let headers = parts.headers.iter();
+    headers.map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+}
+
+fn request<'a>(parts: &'a Parts, headers: &'a [(&'a str, &'a [u8])], body: &'a [u8]) -> Request<'a> {
+    Request {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers,
+        body,
+    }
 }
 
 /// Finds out who signed a request with its whole body.

@@ -1,4 +1,5 @@
 mod invoke_calls;
+mod keys;
 mod log_calls;
 mod stream_calls;
 
@@ -117,6 +118,7 @@ impl Facts {
             logs: Logs::new(),
             api: ApiSettings {
                 closed_listeners: crate::ClosedListeners::default(),
+                own_api_token: None,
                 session_key: model::Secret::new([7; 32]),
                 dns_suffix: "elb.localhost".to_owned(),
                 availability_zone: "eu-west-1a".to_owned(),

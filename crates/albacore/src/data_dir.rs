@@ -215,9 +215,11 @@ impl Endpoint {
         };
         let mut lines = text.lines();
         let address = lines.next().and_then(|line| line.parse().ok());
-        let (Some(address), Some(instance), Some(token)) = (address, lines.next(), lines.next()) else {
+        let (Some(address), Some(instance)) = (address, lines.next()) else {
             bail!("{} cannot be understood", path.display());
         };
+        // Older versions know no token.
+        let token = lines.next().unwrap_or(control::NO_TOKEN);
         Ok(Some(Self {
             address,
             instance: instance.to_owned(),
@@ -394,6 +396,9 @@ mod tests {
         };
         folder.announce(&endpoint).unwrap();
         assert_eq!(Endpoint::read(&path).unwrap(), Some(endpoint.clone()));
+        // As an older version writes it.
+        fs::write(path.join("endpoint"), "127.0.0.1:4566\n0123\n").unwrap();
+        assert_eq!(Endpoint::read(&path).unwrap().unwrap().token, control::NO_TOKEN);
         folder.close().unwrap();
         assert_eq!(Endpoint::read(&path).unwrap(), None);
         // Killed before it could take it back: the next one does.

@@ -51,6 +51,7 @@ const fn nobody(name: &'static str, note: &'static str) -> Operation {
 }
 
 const INSIGHTS: &str = "Logs Insights is not built; FilterLogEvents is";
+const TAIL: &str = "SDKs must not put `stream-` before the host (boto3: `inject_host_prefix=False`); 16 at most";
 const DELIVERY: &str = "events go nowhere else";
 const MORE: &str = "this part of CloudWatch Logs is not built";
 
@@ -160,7 +161,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     nobody("PutSubscriptionFilter", DELIVERY),
     nobody("PutSyslogConfiguration", DELIVERY),
     nobody("PutTransformer", MORE),
-    tail("StartLiveTail", "at most 16 sessions at once"),
+    tail("StartLiveTail", TAIL),
     nobody("StartQuery", INSIGHTS),
     nobody("StopQuery", INSIGHTS),
     change("TagLogGroup", tags::add_to_group, ""),

@@ -1,5 +1,7 @@
 """What calls of the AWS API cost, with little in the state and with much."""
 
+import collections
+import math
 import os
 import re
 import statistics
@@ -24,8 +26,8 @@ MUTATIONS_A_SECOND = 100
 CONNECTIONS, REQUESTS_A_SECOND = 32, 2_000
 """Of the traffic that changes must not disturb: far from what a core can do, so that it waits for nothing of its own."""
 DISTURBED_MAX = 1.05
-RUNS_EACH_ROUND = 3
-"""Of that traffic, each with and without changes: a slow request in a hundred is mostly somebody else's doing."""
+RUN_LENGTHS = 4
+"""So many times longer than others are run: a slow request in a hundred is mostly somebody else's doing."""
 
 
 def measure(context: Context) -> Section:
@@ -130,51 +132,58 @@ def with_much(context: Context, folder) -> tuple[float, float, float, float, Spr
 
 
 def traffic(context: Context, folder, endpoint: int, rule: str, port: int, host: str) -> Spread:
-    """The p99 while rules change, as a ratio to the p99 while nothing does: one after the other in each round."""
-    ratios = []
-    for number in range(context.rounds * RUNS_EACH_ROUND):
-        # Which comes first changes, so that what drifts drifts for both.
-        both = {}
-        for changing in (number % 2 == 0, number % 2 == 1):
-            both[changing] = changed_p99(context, folder, endpoint, rule, port, host) if changing else p99(context, folder, port, host)
-        ratios.append(both[True] / both[False])
-    return Spread.of(ratios)
-
-
-def changed_p99(context: Context, folder, endpoint: int, rule: str, port: int, host: str) -> float:
+    """The p99 while rules change, as a ratio to the p99 while nothing does: of seconds that follow each other in one run, so that
+    what drifts, and what others do, is the same for both."""
+    seconds = context.rounds * context.seconds * RUN_LENGTHS
     stop, made = threading.Event(), []
+    begun = time.time() + 1
 
     def changer() -> None:
-        client, due = Api(endpoint, api.REGIONS[-1]), time.perf_counter()
+        client, due = Api(endpoint, api.REGIONS[-1]), 0.0
         # What is asked for is what the server does to traffic, and not what this thread does to h2load.
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         with machine.on_cpu(machine.LOAD_CPU):
             while not stop.is_set():
-                change(client, rule, len(made))
-                made.append(time.perf_counter())
-                due += 1 / MUTATIONS_A_SECOND
+                if changes_at(int(time.time() - begun)):
+                    change(client, rule, len(made))
+                    made.append(time.time())
+                due = max(due + 1 / MUTATIONS_A_SECOND, time.perf_counter() - 1 / MUTATIONS_A_SECOND)
                 stop.wait(max(0.0, due - time.perf_counter()))
 
     thread = threading.Thread(target=changer)
-    begun = time.perf_counter()
     thread.start()
     try:
-        found = p99(context, folder, port, host)
+        times = times_of_seconds(folder, seconds + 2, begun, port, host)
     finally:
         stop.set()
         thread.join()
-    a_second = len(made) / (time.perf_counter() - begun)
+    a_second = sum(at - begun < seconds for at in made) / (seconds / 2)
     if a_second < 0.9 * MUTATIONS_A_SECOND:
         raise servers.Broken(f"only {a_second:.0f} changes a second were made")
-    return found
+    ratios = []
+    for first in range(0, seconds, 2):
+        without, changing = (times[it] for it in sorted((first, first + 1), key=changes_at))
+        if min(len(without), len(changing)) < 0.9 * REQUESTS_A_SECOND:
+            raise servers.Broken(f"h2load has sent too little: {len(without)} and {len(changing)} requests in a second")
+        ratios.append(p99(changing) / p99(without))
+    return Spread.of(ratios)
 
 
-def p99(context: Context, folder, port: int, host: str) -> float:
-    """Microseconds."""
+def changes_at(second: int) -> bool:
+    """The first, not the second; then the other way around, so that neither is always the earlier one of two."""
+    return second >= 0 and second % 4 in (0, 3)
+
+
+def p99(times: list[int]) -> float:
+    return float(sorted(times)[len(times) * 99 // 100])
+
+
+def times_of_seconds(folder, seconds: int, begun: float, port: int, host: str) -> dict[int, list[int]]:
+    """How long requests took, in microseconds, by the second in which they were sent, from `begun` on."""
     log = folder / "times"
     log.unlink(missing_ok=True)
     command = [
-        *["h2load", "--h1", "-t1", f"-c{CONNECTIONS}", f"--rps={REQUESTS_A_SECOND / CONNECTIONS}", f"-D{context.seconds}"],
+        *["h2load", "--h1", "-t1", f"-c{CONNECTIONS}", f"--rps={REQUESTS_A_SECOND / CONNECTIONS}", f"-D{seconds}"],
         *[f"--log-file={log}", "-H", f":authority: {host}", f"http://{servers.HOST}:{port}/steady"],
     ]
     done = load.run(command)
@@ -182,10 +191,10 @@ def p99(context: Context, folder, port: int, host: str) -> float:
     lines = [line.split("\t") for line in log.read_text().splitlines()] if log.exists() else []
     if done.returncode != 0 or not lines or any(status != "200" for _, status, _ in lines):
         raise servers.Broken(f"h2load: {done.stdout}{done.stderr}")
-    times = sorted(int(time_us) for _, _, time_us in lines)
-    if len(times) < 0.9 * REQUESTS_A_SECOND * context.seconds:
-        raise servers.Broken(f"h2load has sent too little: {len(times)} requests")
-    return float(times[len(times) * 99 // 100])
+    times = collections.defaultdict(list)
+    for sent_us, _, time_us in lines:
+        times[math.floor(int(sent_us) / 1e6 - begun)].append(int(time_us))
+    return times
 
 
 def live_change(client: Api, rule: str, port: int, host: str, number: int) -> None:

@@ -9,6 +9,9 @@
 //! The group of a spawner that was killed is removed by the next one.
 
 mod allowance;
+mod used;
+
+pub use used::GroupMemory;
 
 use crate::sys::process::{self, Pid};
 use allowance::Allowance;

@@ -29,6 +29,8 @@ pub(crate) struct Prepared<'a> {
     landlock: Option<BorrowedFd<'a>>,
     /// What it does in namespaces of its own.
     confinement: Option<Confinement>,
+    /// Of its system calls; `None`: there are none here, or it is under one already.
+    filter: Option<&'static [libc::sock_filter]>,
     purpose: Purpose,
 }
 
@@ -92,6 +94,7 @@ impl<'a> Prepared<'a> {
         streams: Streams<'a>,
         landlock: Option<BorrowedFd<'a>>,
         confinement: Option<Confinement>,
+        filter: Option<&'static [libc::sock_filter]>,
         purpose: Purpose,
     ) -> Self {
         Self {
@@ -106,6 +109,7 @@ impl<'a> Prepared<'a> {
             streams,
             landlock,
             confinement,
+            filter,
             purpose,
         }
     }
@@ -174,8 +178,8 @@ impl<'a> Prepared<'a> {
         for numbered in [self.streams.log, self.streams.assignment].into_iter().flatten() {
             fd::keep_on_exec(numbered).map_err(at(Step::Handover))?;
         }
-        match &self.confinement {
-            Some(confinement) => confinement.filter_system_calls().map_err(at(Step::SystemCalls)),
+        match self.filter {
+            Some(filter) => confine::filter_system_calls(filter).map_err(at(Step::SystemCalls)),
             None => Ok(()),
         }
     }

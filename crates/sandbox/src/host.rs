@@ -1,5 +1,6 @@
 //! How strongly an environment is separated from the host, and what the host offers for it.
 
+use crate::sys::confine;
 use crate::{landlock, own_tmp};
 use std::fmt;
 use std::fs;
@@ -8,9 +9,10 @@ use std::path::Path;
 /// How an execution environment is confined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tier {
-    /// A process group, resource limits, no capabilities, `no_new_privs`, Landlock where the kernel has it, and a
-    /// `/tmp` of its own where the host allows it ([`HostFeatures::temporary_mount`]). For development: it isolates nothing from a determined function, which sees the host's files, processes and network
-    /// and runs as albacore's own user.
+    /// A process group, resource limits, no capabilities, `no_new_privs`, Landlock and a filter of system calls where the
+    /// kernel has them ([`HostFeatures::landlock_version`], [`HostFeatures::seccomp`]), and a `/tmp` of its own where the host
+    /// allows it ([`HostFeatures::temporary_mount`]). For development: it isolates nothing from a determined function, which
+    /// sees the host's files, processes and network and runs as albacore's own user.
     #[default]
     Process,
     /// Namespaces of users, mounts, processes, interprocess communication, host names, control groups and networks of
@@ -64,7 +66,7 @@ pub struct HostFeatures {
     pub cgroup: Option<CgroupVersion>,
     /// The version of Landlock's interface, if it is there and on.
     pub landlock_version: Option<u32>,
-    /// System call filters.
+    /// Filters of system calls.
     pub seccomp: bool,
     /// A process started by this one can have its own directory mounted over `/tmp`. This was tried.
     pub temporary_mount: bool,
@@ -88,7 +90,7 @@ impl HostFeatures {
                 .as_deref()
                 .and_then(cgroup_version),
             landlock_version: landlock::version(),
-            seccomp: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
+            seccomp: confine::has_system_call_filters(),
             temporary_mount: own_tmp::is_possible(),
         }
     }

@@ -14,6 +14,7 @@ use crate::landlock;
 use crate::launch::{Launch, Room};
 use crate::message::{Id, Reply, Request};
 use crate::namespace::{Confinement, Failure, Ids, Network};
+use crate::seccomp;
 use crate::spec::{ASSIGNMENT_DESCRIPTOR, LOG_DESCRIPTOR, Step};
 use crate::status::ExitStatus;
 use crate::sys::process::{self, Pid, Reaped};
@@ -289,7 +290,11 @@ impl Init {
         let confinement = self
             .network
             .map(|network| Confinement::new(network, self.landlock_version));
-        let prepared = Prepared::new(launch, streams, rules, confinement, Purpose::Run);
+        let filter = match &confinement {
+            Some(confinement) => Some(confinement.filter()),
+            None => seccomp::filter_on_host(),
+        };
+        let prepared = Prepared::new(launch, streams, rules, confinement, filter, Purpose::Run);
         // SAFETY: one thread only, by the contract above.
         let pid = unsafe { child::start(&prepared, failure_writer.as_fd()) }.map_err(at(Step::Fork))?;
         let failure = Failing::from(OwnedFd::from(failure));

@@ -42,7 +42,7 @@ mod spec;
 mod status;
 mod sys;
 
-pub use cgroup::Controllers;
+pub use cgroup::{Controllers, GroupMemory};
 pub use host::{CgroupVersion, HostFeatures, Tier};
 pub use namespace::is_in_every_enclosure;
 pub use outbound::{OutboundLack, check_rules, foreign_barrier};

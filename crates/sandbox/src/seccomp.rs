@@ -1,9 +1,12 @@
 //! Which system calls a function may not make: those that reach other processes, mounts, namespaces and the kernel's
 //! large, seldom used interfaces. Everything else works, so that programs which were not written for this run too.
 //!
+//! Both tiers have the same filter: nothing of what it refuses is of use to a function, with or without namespaces of its own.
+//!
 //! The decision is a search tree, because the kernel tries the filter for every call's number when it is installed, and
 //! that is a part of every start.
 
+use crate::sys::confine;
 use libc::{EAFNOSUPPORT, ENOSYS, EPERM, sock_filter};
 use std::sync::OnceLock;
 
@@ -172,6 +175,12 @@ pub(crate) fn filter(local_sockets: LocalSockets) -> &'static [sock_filter] {
         LocalSockets::Pairs => &WITH_PAIRS,
     };
     made.get_or_init(|| make(local_sockets))
+}
+
+/// The filter of a function among the processes of the host, where the kernel has filters. It may have local sockets: what
+/// listens at one is a file of the host, or has a name of the host's network, and both are there for it anyway.
+pub(crate) fn filter_on_host() -> Option<&'static [sock_filter]> {
+    confine::has_system_call_filters().then(|| filter(LocalSockets::All))
 }
 
 fn make(local_sockets: LocalSockets) -> Vec<sock_filter> {

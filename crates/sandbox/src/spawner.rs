@@ -20,6 +20,7 @@ use crate::launch::Launch;
 use crate::message::{Id, Reply, Request};
 use crate::namespace::{Failure, Listeners, Namespaces};
 use crate::outbound::{self, Outbound};
+use crate::seccomp;
 use crate::spec::Step;
 use crate::sys::confine::{self, Resource};
 use crate::sys::fd::{self, StandardStream};
@@ -216,6 +217,8 @@ impl Root {
             // What a killed one has left.
             outbound::sweep();
         }
+        // What is forked finds it made.
+        seccomp::filter_on_host();
         let controllers = self.groups.controllers();
         self.reply(Reply::Ready { controllers });
         Ok(())

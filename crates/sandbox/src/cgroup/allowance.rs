@@ -123,13 +123,16 @@ fn used_bytes(version: Version, folder: &Path, enough: u64, in_tmp: impl FnOnce(
 /// `name bytes`, in lines. What is in `/tmp` since before this group was made is not among its memory, and memory that is
 /// shared without `/tmp` is: so it is the lesser of both.
 fn not_counted(figures: &str, in_tmp: Used) -> u64 {
-    let figure = |wanted: &str| {
-        let of_line = |line: &str| line.strip_prefix(wanted)?.strip_prefix(' ')?.trim().parse::<u64>().ok();
-        figures.lines().find_map(of_line).unwrap_or(0)
-    };
+    let figure = |wanted| figure(figures, wanted);
     let kept = figure("inactive_file") + figure("active_file") + figure("slab_reclaimable");
     kept.saturating_add(in_tmp.bytes.min(figure("shmem")))
         .saturating_add(in_tmp.files.saturating_mul(BYTES_PER_FILE))
+}
+
+/// `name bytes`, in lines; nothing where the name is not there.
+pub(super) fn figure(figures: &str, wanted: &str) -> u64 {
+    let of_line = |line: &str| line.strip_prefix(wanted)?.strip_prefix(' ')?.trim().parse().ok();
+    figures.lines().find_map(of_line).unwrap_or(0)
 }
 
 /// The process that has most in memory.

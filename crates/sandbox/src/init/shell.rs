@@ -111,13 +111,9 @@ unsafe fn rehearse_start(landlock_version: Option<u32>) -> Result<(), Failure> {
         assignment: None,
     };
     let rules = ruleset.as_ref().map(AsFd::as_fd);
-    let prepared = child::Prepared::new(
-        &launch,
-        streams,
-        rules,
-        Some(Confinement::new(Network::Own, landlock_version)),
-        Purpose::Rehearse,
-    );
+    let confinement = Confinement::new(Network::Own, landlock_version);
+    let filter = Some(confinement.filter());
+    let prepared = child::Prepared::new(&launch, streams, rules, Some(confinement), filter, Purpose::Rehearse);
     // SAFETY: one thread only, by the contract above.
     let pid = unsafe { child::start(&prepared, writer.as_fd()) }.map_err(at(Step::Fork))?;
     drop(writer);

@@ -171,9 +171,7 @@ fn wait(control: &OwnedFd, network: Network, landlock_version: Option<u32>) -> R
     // The change of user may have undone it, and what others of that user could look into is the init's memory.
     process::hide_from_own_user().map_err(|error| (Step::Privileges, error))?;
     // Nothing that is left to do is among what it refuses.
-    confinement
-        .filter_system_calls()
-        .map_err(|error| (Step::SystemCalls, error))?;
+    confine::filter_system_calls(confinement.filter()).map_err(|error| (Step::SystemCalls, error))?;
     socket::send(control.as_fd(), &READY, &[], socket::Wait::Never).map_err(|error| (Step::Init, error))?;
     let Some(files) = order(control) else {
         // Nobody wants it any more.
@@ -198,7 +196,7 @@ fn wait(control: &OwnedFd, network: Network, landlock_version: Option<u32>) -> R
         assignment: assignment.as_ref().map(AsFd::as_fd),
     };
     let rules = rules.as_ref().map(AsFd::as_fd);
-    Ok(Prepared::new(&launch, streams, rules, None, Purpose::Run).go_on())
+    Ok(Prepared::new(&launch, streams, rules, None, None, Purpose::Run).go_on())
 }
 
 /// What came with the order. `None`: none will come.

@@ -74,25 +74,7 @@ impl Link {
     pub(crate) fn start(options: Options) -> Result<Self, SpawnerError> {
         let wake = fd::event_counter()?;
         let (socket, child, controllers) = start::start(&options)?;
-        let shared = Arc::new(Shared {
-            wake,
-            table: Mutex::new(Table {
-                socket: Arc::new(socket),
-                spawner_pid: child.id(),
-                closed: false,
-                gone: false,
-                last_id: 0,
-                entries: HashMap::new(),
-                queue: VecDeque::new(),
-                openings: HashMap::new(),
-                sockets: HashMap::new(),
-                completions: HashMap::new(),
-            }),
-            options,
-            condition: watch::Sender::new(Condition::Up),
-            names: watch::Sender::new(None),
-            controllers,
-        });
+        let shared = Arc::new(Shared::new(wake, socket, child.id(), options, controllers));
         let for_thread = Arc::clone(&shared);
         thread::Builder::new()
             .name("spawner".into())
@@ -195,6 +177,29 @@ impl Drop for Link {
 }
 
 impl Shared {
+    fn new(wake: File, socket: OwnedFd, spawner_pid: u32, options: Options, controllers: Controllers) -> Self {
+        let table = Table {
+            socket: Arc::new(socket),
+            spawner_pid,
+            closed: false,
+            gone: false,
+            last_id: 0,
+            entries: HashMap::new(),
+            queue: VecDeque::new(),
+            openings: HashMap::new(),
+            sockets: HashMap::new(),
+            completions: HashMap::new(),
+        };
+        Self {
+            wake,
+            table: Mutex::new(table),
+            options,
+            condition: watch::Sender::new(Condition::Up),
+            names: watch::Sender::new(None),
+            controllers,
+        }
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         // No user of the table panics half-way through a change.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -374,8 +379,36 @@ fn pause_before(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::{FAILURES_MAX, PAUSE_MAX, pause_before};
+    use super::{FAILURES_MAX, Link, Options, PAUSE_MAX, Shared, pause_before};
+    use crate::cgroup::Controllers;
+    use crate::sys::{fd, socket};
+    use std::sync::{Arc, mpsc};
+    use std::thread;
     use std::time::Duration;
+
+    /// Nobody waits for the next spawner who wants none.
+    #[test]
+    fn a_pause_ends_when_there_shall_be_no_other_spawner() {
+        const FOR_EVER: Duration = Duration::from_secs(86_400);
+        const LIMIT: Duration = Duration::from_secs(60);
+        for is_closed_first in [false, true] {
+            let (socket, _spawners) = socket::pair().unwrap();
+            let wake = fd::event_counter().unwrap();
+            let shared = Shared::new(wake, socket, 0, Options::default(), Controllers::default());
+            let link = Link {
+                shared: Arc::new(shared),
+            };
+            if is_closed_first {
+                link.close();
+            }
+            let shared = Arc::clone(&link.shared);
+            let (said, heard) = mpsc::channel();
+            let pausing = thread::spawn(move || said.send(shared.pause(FOR_EVER)));
+            link.close();
+            assert_eq!(heard.recv_timeout(LIMIT), Ok(false));
+            pausing.join().unwrap().unwrap();
+        }
+    }
 
     #[test]
     fn the_first_attempt_comes_at_once_and_later_ones_ever_later() {

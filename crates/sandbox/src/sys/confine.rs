@@ -138,9 +138,18 @@ pub(crate) fn use_capabilities() -> io::Result<()> {
     Ok(())
 }
 
+const SET_MODE_FILTER: libc::c_uint = 1;
+
+/// Does this kernel have filters of system calls, and may this process set one?
+pub(crate) fn has_system_call_filters() -> bool {
+    let nowhere: *const libc::sock_fprog = std::ptr::null();
+    // SAFETY: the kernel does not follow a null pointer: it says `EFAULT` where it would have read a filter.
+    let asked = check_long(unsafe { libc::syscall(libc::SYS_seccomp, SET_MODE_FILTER, 0, nowhere) });
+    asked.is_err_and(|error| error.raw_os_error() == Some(libc::EFAULT))
+}
+
 /// Puts this process and all its descendants under a filter of system calls, for good. Needs [`no_new_privileges`].
 pub(crate) fn filter_system_calls(program: &[libc::sock_filter]) -> io::Result<()> {
-    const SET_MODE_FILTER: libc::c_uint = 1;
     let length = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     let filter = libc::sock_fprog {
         len: length,

@@ -1,6 +1,8 @@
 //! What a process may not do, and finds around it.
 
+use crate::attacker::ATTACKER;
 use crate::support::*;
+use crate::walls::check_calls;
 use sandbox::{ExitStatus, HostFeatures, Limits, Spec};
 use std::fs;
 
@@ -123,4 +125,38 @@ pub(crate) async fn its_own_init_and_the_spawner_cannot_be_signalled() {
         }
     );
     spawner.shutdown().await;
+}
+
+/// The same calls as in namespaces of its own, with the same answers, and also by what it starts.
+pub(crate) async fn calls_are_refused() {
+    let spawner = start();
+    let program = std::env::current_exe().unwrap();
+    let attacker = Spec {
+        program: program.clone(),
+        args: vec![ATTACKER.into(), "calls".into()],
+        ..shell("")
+    };
+    let child = shell(&format!("'{}' {ATTACKER} calls; true", program.display()));
+    for spec in [attacker, child] {
+        let (out, err, status) = run(&spawner, spec).await;
+        assert_eq!((err.as_str(), status), ("", ExitStatus::Code(0)), "{out}");
+        check_calls(&out);
+    }
+    let (text, ..) = run(&spawner, spec("/bin/cat", ["/proc/self/status"])).await;
+    assert!(text.contains("\nSeccomp:\t2\n"), "{text}");
+    // Albacore itself is under no filter of ours, and its spawner makes namespaces for others.
+    let own = fs::read_to_string(format!("/proc/{}/status", spawner.pid())).unwrap();
+    let line = |text: &str| {
+        text.lines()
+            .find(|line| line.starts_with("Seccomp:"))
+            .map(str::to_owned)
+    };
+    assert_eq!(line(&own), line(&fs::read_to_string("/proc/self/status").unwrap()));
+    assert!(spawner.host_features().seccomp);
+    spawner.shutdown().await;
+}
+
+/// All of this once more, when it ran as root.
+pub(crate) async fn it_is_so_for_an_ordinary_user() {
+    as_an_ordinary_user(&["confinement::"]).await;
 }

@@ -68,7 +68,7 @@ pub(crate) async fn every_other_wall_stands() {
         assert!(!here.0.is_empty(), "{arguments:?}");
         assert_eq!(there, here, "{arguments:?}");
     }
-    if spawner.controllers().memory {
+    if is_limited("memory", spawner.controllers().memory) {
         let (out, status) = outcome(&spawner, Reach::Host, &["memory", "1000"]).await;
         assert_eq!((out.as_str(), status), ("", ExitStatus::OutOfMemory));
     }

@@ -1,7 +1,7 @@
 //! The `namespace` tier: what is inside, how an environment lives, and that it is all gone afterwards.
 
 use crate::support::*;
-use sandbox::{Completion, ExitStatus, Interior, Mount, Options, Reach, SpawnError, Spawner, Spec, Step, Tier};
+use sandbox::{Completion, ExitStatus, Interior, Mount, Options, Reach, SpawnError, Spawner, Spec, Step};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
@@ -412,7 +412,7 @@ pub(crate) async fn each_has_its_control_group() {
                 .any(|line| line.starts_with("0::/") && line.contains(&born))
         );
     }
-    if spawner.controllers().memory {
+    if is_limited("memory", spawner.controllers().memory) {
         assert!(lines(process.pid()) > 0 && groups_of(spawner.pid()) > 0);
         // Inside, that is the root.
         let (out, ..) = run(&spawner, apart(&spawner, "cat /proc/self/cgroup").await).await;
@@ -493,11 +493,12 @@ pub(crate) async fn five_hundred_leave_nothing() {
     const ALL: usize = 500;
     const AT_ONCE: usize = 20;
     let options = Options {
-        tier: Tier::Namespace,
         share_cpu: true,
         ..Options::default()
     };
-    let Ok(spawner) = Spawner::start(options) else { return };
+    let Some(spawner) = start_apart_with(options) else {
+        return;
+    };
     let code = Directory::new();
     let folder = code.path().to_owned();
     one_of_many(spawner.clone(), folder.clone(), 0).await;

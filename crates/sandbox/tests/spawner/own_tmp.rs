@@ -26,6 +26,9 @@ async fn with_mount(spawner: &Spawner, directory: &Path, script: Spec) -> Option
     if possible {
         return Some(spec);
     }
+    // It takes a namespace, too, and a folder that is no link.
+    let is_folder = fs::symlink_metadata("/tmp").is_ok_and(|about| about.is_dir());
+    assert!(is_without_namespaces() || !is_folder, "nothing can be mounted at /tmp");
     let error = spawner.spawn(spec).await.expect_err("not allowed");
     assert!(matches!(error, SpawnError::Setup { step: Step::Mount, .. }), "{error}");
     None

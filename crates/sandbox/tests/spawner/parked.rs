@@ -3,7 +3,7 @@
 use crate::support::*;
 use sandbox::{
     ASSIGNMENT_DESCRIPTOR, Completion, Enclosure, ExitStatus, Interior, Mount, Options, Process, Reach, SpawnError,
-    Spawner, Spec, Step, Tier,
+    Spawner, Spec, Step,
 };
 use std::fs;
 use std::fs::File;
@@ -84,7 +84,7 @@ pub(crate) async fn code_comes_later() {
 
 pub(crate) async fn its_memory_is_limited_from_then_on() {
     let Some(spawner) = start_apart() else { return };
-    if !spawner.controllers().memory {
+    if !is_limited("memory", spawner.controllers().memory) {
         return;
     }
     let code = Directory::new();
@@ -265,13 +265,13 @@ pub(crate) async fn freezing_works_for_an_ordinary_user() {
 /// Time is not asserted: the kernel says itself how often it has held a group back.
 pub(crate) async fn a_share_of_the_processors_is_kept() {
     let options = Options {
-        tier: Tier::Namespace,
         share_cpu: true,
         ..Options::default()
     };
-    let Ok(spawner) = Spawner::start(options) else { return };
-    if !spawner.controllers().cpu {
-        println!("not tried, because processor time cannot be limited here");
+    let Some(spawner) = start_apart_with(options) else {
+        return;
+    };
+    if !is_limited("cpu", spawner.controllers().cpu) {
         return;
     }
     let enclosure = enclosure(&spawner, Vec::new()).await;

@@ -22,20 +22,87 @@ pub(crate) fn start() -> Spawner {
     Spawner::start(Options::default()).expect("a spawner")
 }
 
-/// A spawner of the `namespace` tier; `None` where this host does not allow one.
+/// Which users of this machine cannot have the `namespace` tier: `1` is everybody, `ordinary` all but root. What nobody has
+/// said so of is a failure: a tier that is broken fails to start, too.
+const WITHOUT_NAMESPACES: &str = "ALBACORE_TEST_WITHOUT_NAMESPACES";
+
+/// A spawner of the `namespace` tier; `None` where [`WITHOUT_NAMESPACES`] says that there is none.
 pub(crate) fn start_apart() -> Option<Spawner> {
+    start_apart_with(Options::default())
+}
+
+/// The same with more than the tier.
+pub(crate) fn start_apart_with(options: Options) -> Option<Spawner> {
+    if is_without_namespaces() {
+        println!("not tried, as {WITHOUT_NAMESPACES} asks for");
+        return None;
+    }
     let options = Options {
         tier: Tier::Namespace,
-        ..Options::default()
+        ..options
     };
     match Spawner::start(options) {
         Ok(spawner) => Some(spawner),
-        Err(SpawnerError::Tier(obstacle)) => {
-            println!("not tried, because this host has no namespace tier: {obstacle}");
-            None
-        }
+        Err(SpawnerError::Tier(obstacle)) => panic!(
+            "the namespace tier does not start: {obstacle}; {}. Where that cannot be had, set {WITHOUT_NAMESPACES}=1, or \
+             =ordinary where root has it",
+            obstacle.advice()
+        ),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Does [`WITHOUT_NAMESPACES`] say so of who runs this?
+pub(crate) fn is_without_namespaces() -> bool {
+    match std::env::var(WITHOUT_NAMESPACES).as_deref() {
+        Ok("1") => true,
+        Ok("ordinary") => !is_root(),
+        _ => false,
+    }
+}
+
+/// Is `controller` among what the spawner limits? It has to be where a group that is made by hand could be limited: albacore's
+/// own look may be what is broken.
+pub(crate) fn is_limited(controller: &str, limited: bool) -> bool {
+    if !limited {
+        assert!(
+            !can_limit(controller),
+            "the {controller} of a group can be limited here"
+        );
+        println!("not tried, because nobody can limit the {controller} of a group here");
+    }
+    limited
+}
+
+fn can_limit(controller: &str) -> bool {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let has = |names: &str| names.split(',').any(|name| name == controller);
+    own.lines().any(|line| {
+        // `4:memory:/path`, and of version 2 `0::/path`
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (names, path) = (fields.next().unwrap(), fields.next().unwrap());
+        let is_second = names.is_empty();
+        // `36 35 98:0 /root /mount/point options - type source super-options`
+        let group = mounts.lines().find_map(|line| {
+            let (before, after) = line.split_once(" - ")?;
+            let (before, after) = (
+                before.split(' ').collect::<Vec<_>>(),
+                after.split(' ').collect::<Vec<_>>(),
+            );
+            let is_it = match is_second {
+                true => after[0] == "cgroup2",
+                false => after[0] == "cgroup" && has(names) && has(after[2]),
+            };
+            let below = path.strip_prefix(before[3].trim_end_matches('/')).unwrap_or(path);
+            is_it.then(|| Path::new(before[4]).join(below.trim_start_matches('/')))
+        });
+        let Some(group) = group else { return false };
+        let by_hand = group.join(format!("by-hand-{}", std::process::id()));
+        let made = fs::create_dir(&by_hand).and_then(|()| fs::remove_dir(&by_hand));
+        let handed_down = || fs::write(group.join("cgroup.subtree_control"), format!("+{controller}"));
+        made.is_ok() && (!is_second || handed_down().is_ok())
+    })
 }
 
 /// The size of `/tmp` in [`apart`].

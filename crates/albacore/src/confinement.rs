@@ -127,6 +127,14 @@ impl Confinement {
                 Tier::Namespace => "this kernel has no Landlock, the second wall around files".to_owned(),
             });
         }
+        // The other tier does not start without them.
+        if self.tier == Tier::Process && !self.features.seccomp {
+            missing.push(
+                "this kernel has no filters of system calls; functions may trace other processes of yours and use every \
+                 interface of the kernel that you may use"
+                    .to_owned(),
+            );
+        }
         missing
     }
 }
@@ -136,4 +144,42 @@ fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string());
     format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Confinement, CpuShare};
+    use sandbox::{Controllers, HostFeatures, Tier};
+
+    fn of_process_tier(landlock_version: Option<u32>, seccomp: bool) -> Vec<String> {
+        let features = HostFeatures {
+            user_namespaces: true,
+            cgroup: None,
+            landlock_version,
+            seccomp,
+            temporary_mount: true,
+        };
+        let confinement = Confinement {
+            tier: Tier::Process,
+            obstacle: None,
+            features,
+            controllers: Controllers::default(),
+            outbound: None,
+            cpu_share: CpuShare::Memory,
+            is_root: false,
+        };
+        confinement.missing()
+    }
+
+    #[test]
+    fn what_the_kernel_has_not_got_is_said() {
+        assert_eq!(of_process_tier(Some(6), true), [""; 0]);
+        for (landlock_version, seccomp, expected) in [
+            (None, true, "no Landlock"),
+            (Some(6), false, "no filters of system calls"),
+        ] {
+            let missing = of_process_tier(landlock_version, seccomp);
+            assert!(missing.len() == 1 && missing[0].contains(expected), "{missing:?}");
+        }
+    }
 }

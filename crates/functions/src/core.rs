@@ -1,7 +1,12 @@
 //! The two handles: [`Functions`] for all cores, [`CoreFunctions`] for one.
 
+mod same;
+
+pub(crate) use same::has_same_functions;
+
 use crate::account::Account;
 use crate::code::CodeError;
+use crate::environment::Looks;
 use crate::exchange::{Membership, Message, Nowhere};
 use crate::host::Host;
 use crate::limits::Limits;
@@ -14,11 +19,12 @@ use crate::runtime_api::is_field_value;
 use crate::scheduler::Scheduler;
 use crate::{EVENT_BYTES_MAX, LogSink, Options};
 use invoke::{Doorkeeper, Invocation, InvokeOutcome, InvokeRefusal, Invoked, Invoker, LocalBoxFuture, Streaming};
-use model::lambda::function::{AwsApi, Code, Function, FunctionConfiguration, Layers};
+use model::lambda::function::{Code, Function, Layers};
 use model::lambda::provisioning::KeptReport;
 use model::observed::FunctionReport;
-use model::{FunctionArn, Part, State};
+use model::{FunctionArn, State};
 use observe::Exposition;
+use same::{modified, same_environment};
 use sandbox::Spawner;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -76,6 +82,7 @@ impl Functions {
             host: Arc::clone(&self.host),
             membership,
             scratch: Rc::default(),
+            looks: Looks::default(),
             followed: RefCell::new(Arc::clone(&state.borrow())),
             state: RefCell::new(state.clone()),
             schedulers: RefCell::default(),
@@ -210,6 +217,7 @@ pub(crate) struct Core {
     pub(crate) membership: Membership,
     /// Buffers of the environments' logs.
     pub(crate) scratch: Rc<Scratch>,
+    pub(crate) looks: Looks,
     state: RefCell<watch::Receiver<Arc<State>>>,
     /// The one that the schedulers are as.
     followed: RefCell<Arc<State>>,
@@ -376,8 +384,8 @@ impl Core {
         if self.stop.is_cancelled() {
             return None;
         }
-        let function = Arc::clone(self.state.borrow().borrow().runnable(arn, || 0)?);
-        Some(self.new_scheduler(&function))
+        let state = self.present_state();
+        Some(self.new_scheduler(state.runnable(arn, || 0)?, &state))
     }
 
     /// One draw for each invocation, so that it keeps its version wherever it goes. Source: Lambda 5.3.
@@ -405,10 +413,11 @@ impl Core {
         self.schedulers.borrow().values().cloned().collect()
     }
 
-    fn new_scheduler(self: &Rc<Self>, function: &Arc<Function>) -> Rc<Scheduler> {
+    fn new_scheduler(self: &Rc<Self>, function: &Arc<Function>, state: &State) -> Rc<Scheduler> {
         let account = self.host.account(&function.arn);
         account.follow(&self.limits());
-        let scheduler = Rc::new(Scheduler::new(Rc::clone(self), Arc::clone(function), account));
+        let modified = modified(state, function);
+        let scheduler = Rc::new(Scheduler::new(Rc::clone(self), Arc::clone(function), modified, account));
         scheduler
             .metering
             .set_reserved(function.configuration.concurrency.is_some());
@@ -441,14 +450,17 @@ impl Core {
             let arn = &scheduler.function.arn;
             match state.runnable(arn, || 0) {
                 Some(function) if Arc::ptr_eq(function, &scheduler.function) => {}
-                Some(function) if same_environment(function, &scheduler.function) => {
+                Some(function)
+                    if same_environment(function, &scheduler.function)
+                        && modified(&state, function) == scheduler.modified =>
+                {
                     scheduler
                         .metering
                         .set_reserved(function.configuration.concurrency.is_some());
                 }
                 Some(function) => {
                     // Made first: it keeps the function's counters alive.
-                    let next = self.new_scheduler(function);
+                    let next = self.new_scheduler(function, &state);
                     scheduler.retire();
                     // Whoever saved the code hears at once whether it starts, and the next invocation finds it warm.
                     if next.account.prepare(function) {
@@ -540,42 +552,6 @@ impl Core {
             }
         }
     }
-}
-
-/// Whether everything is the same that says which functions there are and how many of each may run.
-pub(crate) fn has_same_functions(one: &State, other: &State) -> bool {
-    one.shares(other, &[Part::Functions])
-}
-
-/// May environments of one serve the other? Concurrency is not a part of an environment.
-fn same_environment(one: &Function, other: &Function) -> bool {
-    let FunctionConfiguration {
-        runtime,
-        handler,
-        timeout,
-        memory,
-        environment,
-        concurrency: _,
-        provisioned: _,
-        ephemeral_storage,
-        logging,
-        layers,
-        network,
-        aws_api,
-    } = &one.configuration;
-    let configuration = &other.configuration;
-    one.code == other.code
-        && *runtime == configuration.runtime
-        && *handler == configuration.handler
-        && *timeout == configuration.timeout
-        && *memory == configuration.memory
-        && *ephemeral_storage == configuration.ephemeral_storage
-        && *environment == configuration.environment
-        && *logging == configuration.logging
-        && *layers == configuration.layers
-        && *network == configuration.network
-        // Which role it is is looked up for each call.
-        && (*aws_api == AwsApi::None) == (configuration.aws_api == AwsApi::None)
 }
 
 #[cfg(test)]

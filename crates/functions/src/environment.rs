@@ -23,6 +23,7 @@ use crate::runtime_api::{Connection, Refusal, write_event_head};
 use crate::scheduler::{Busy, Offer, Scheduler};
 use crate::{launch, request_id};
 use invoke::InvokeRefusal;
+pub(crate) use memory::Looks;
 use memory::PeakMemory;
 use process::blocking;
 use running::Running;
@@ -193,7 +194,8 @@ impl Environment {
             self.hand_event_to(&connection);
         }
         // Without a process, the task starts one.
-        if runtime == RuntimeState::Absent || began + timeout < self.alarm.get() {
+        let alarm = (began + timeout).min(self.look_at(began));
+        if runtime == RuntimeState::Absent || alarm < self.alarm.get() {
             self.wake.notify_one();
         }
     }
@@ -326,6 +328,20 @@ impl Environment {
         for output in others {
             output.drain().await;
         }
+    }
+
+    /// When to look at the memory of what runs since then.
+    fn look_at(&self, began: Instant) -> Instant {
+        self.memory.look_again_at(began).max(self.scheduler.core.looks.due())
+    }
+
+    /// Looks at the memory of what runs: when it has ended, nobody knows what it has used.
+    fn look_at_memory(&self) {
+        let now = Instant::now();
+        if let Some(Watched { pid: Some(pid), .. }) = self.state.borrow().process {
+            self.memory.look(pid, now);
+        }
+        self.scheduler.core.looks.taken(now);
     }
 
     fn observe_memory(&self, now: Instant) {

@@ -14,6 +14,7 @@ use crate::metrics::{Called, Concurrent, Metering};
 use crate::pace::Pace;
 use crate::pending::Pending;
 use invoke::InvokeRefusal;
+use model::Timestamp;
 use model::lambda::function::Function;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -43,6 +44,8 @@ struct Waiting {
 pub(crate) struct Scheduler {
     pub(crate) core: Rc<Core>,
     pub(crate) function: Arc<Function>,
+    /// When the AWS API updated the function, as this one knows it.
+    pub(crate) modified: Option<Timestamp>,
     pub(crate) account: Arc<Account>,
     pub(crate) metering: Rc<Metering>,
     /// The most recently idle one last; those without a process before all others.
@@ -70,11 +73,17 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    pub(crate) fn new(core: Rc<Core>, function: Arc<Function>, account: Arc<Account>) -> Self {
+    pub(crate) fn new(
+        core: Rc<Core>,
+        function: Arc<Function>,
+        modified: Option<Timestamp>,
+        account: Arc<Account>,
+    ) -> Self {
         let metering = core.host.metrics.metering(&function.arn);
         Self {
             core,
             function,
+            modified,
             account,
             metering: Rc::new(metering),
             idle: RefCell::default(),

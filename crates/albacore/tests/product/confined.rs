@@ -1,5 +1,5 @@
-//! Functions in the tier that `albacore up` chooses by itself. Where this machine has no namespaces, that is the `process`
-//! tier, and there is nothing to be seen here.
+//! Functions in the tier that `albacore up` chooses by itself. Where it is said that this machine has no namespaces, that is
+//! the `process` tier, and there is nothing to be seen here.
 
 use crate::support::*;
 use rustix::process::{Pid, Signal};
@@ -73,7 +73,7 @@ fn start() -> Option<(Folder, Server)> {
     folder
         .run(&["doctor", "--publish", "8080:0"])
         .expect(0, &format!("tier {tier}"), "");
-    (tier == "namespace").then_some((folder, server))
+    has_namespaces(&tier).then_some((folder, server))
 }
 
 fn invoke(folder: &Folder, function: &str, event: &str) -> Value {

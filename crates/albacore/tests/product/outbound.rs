@@ -166,7 +166,7 @@ impl Machine {
         assert_eq!(line, "ready\n");
         let machine = Self { child, folder };
         let doctor: Value = serde_json::from_str(&machine.run(&["doctor", "--json"]).out).unwrap();
-        (doctor["sandbox"]["tier"] == "namespace").then_some(machine)
+        has_namespaces(doctor["sandbox"]["tier"].as_str().unwrap()).then_some(machine)
     }
 
     /// A program on it.

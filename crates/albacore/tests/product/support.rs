@@ -37,6 +37,23 @@ pub(crate) fn new_folder() -> Folder {
     folder
 }
 
+/// Has the tier that was found namespaces? It has to, unless a variable says that there are none on this machine for who
+/// runs the tests: one that does not start may be broken.
+#[track_caller]
+pub(crate) fn has_namespaces(tier: &str) -> bool {
+    const WITHOUT_NAMESPACES: &str = "ALBACORE_TEST_WITHOUT_NAMESPACES";
+    let excused = match std::env::var(WITHOUT_NAMESPACES).as_deref() {
+        Ok("1") => true,
+        Ok("ordinary") => !rustix::process::geteuid().is_root(),
+        _ => false,
+    };
+    assert!(
+        excused || tier == "namespace",
+        "the tier is {tier}; where no other can be had, set {WITHOUT_NAMESPACES}=1"
+    );
+    tier == "namespace"
+}
+
 /// One with [`manifest`] in it.
 pub(crate) fn with_manifest(stage: &str, rest: &str) -> Folder {
     let folder = new_folder();

@@ -205,8 +205,7 @@ impl Environment {
                 }
                 () = run.server.accept(self) => {}
                 () = sleep_until(deadline) => failure = Some(self.init_timed_out()),
-                // When it has ended, nobody knows what it has used.
-                () = sleep_until(self.memory.ask_again_at(self.init.get().began)) => self.observe_memory(Instant::now()),
+                () = sleep_until(self.look_at(self.init.get().began)) => self.look_at_memory(),
             }
         }
         let at = at.unwrap_or_else(Instant::now);
@@ -343,11 +342,16 @@ impl Environment {
                 }
                 () = run.server.accept(self) => {}
                 () = sleep_until(alarm) => {
-                    if Instant::now() >= self.next_alarm() {
-                        let busy = self.state.borrow().invocation.is_some();
-                        if busy {
+                    let now = Instant::now();
+                    let busy = self.state.borrow().invocation.as_ref().map(|running| (running.began, running.deadline));
+                    if let Some((began, deadline)) = busy {
+                        if now >= deadline {
                             return Event::TimedOut;
                         }
+                        if now >= self.look_at(began) {
+                            self.look_at_memory();
+                        }
+                    } else if now >= self.next_alarm() {
                         if !self.is_worn_out() {
                             self.freeze();
                         } else if self.scheduler.take_idle(self) {
@@ -359,10 +363,10 @@ impl Environment {
         }
     }
 
-    /// The deadline of the invocation, or the end of idleness.
+    /// When to look at the memory of the invocation, or its deadline; or the end of idleness.
     fn next_alarm(&self) -> Instant {
         match &self.state.borrow().invocation {
-            Some(running) => running.deadline,
+            Some(running) => running.deadline.min(self.look_at(running.began)),
             None => self.next_idle_alarm(),
         }
     }

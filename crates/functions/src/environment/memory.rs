@@ -1,6 +1,7 @@
 //! The most memory that an environment has used, as its REPORT lines show it.
 
 use crate::runtime_api::some_below;
+use sandbox::GroupMemory;
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::Read;
@@ -9,6 +10,11 @@ use tokio::time::Instant;
 
 /// How often the kernel is asked at most. Asking takes some microseconds for each process, too much for every invocation.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// All looks of a core while invocations run take this part of its time at most. Those at their ends come on top.
+const LOOKS_TAKE_ONE_IN: u32 = 20;
+/// What a look is taken for at the least, so that nobody who finds nothing to look at asks again at once.
+const LOOK_TAKES_MIN: Duration = Duration::from_micros(50);
 
 /// Enough of `/proc/PID/status`: the line is among the first thirty.
 const STATUS_BYTES: usize = 4096;
@@ -22,7 +28,11 @@ const THREADS_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct PeakMemory {
     kilobytes: Cell<u64>,
+    /// For a REPORT, and at all.
     asked_at: Cell<Option<Instant>>,
+    looked_at: Cell<Option<Instant>>,
+    /// Of the run that there is, once somebody has asked; inside there is none where groups do not count memory.
+    group: RefCell<Option<Option<GroupMemory>>>,
     /// All processes of the environment are below it.
     init: Cell<Option<u32>>,
     /// The init processes of its extensions.
@@ -33,6 +43,7 @@ impl PeakMemory {
     /// A new run begins.
     pub(super) fn begin(&self) {
         self.beside.borrow_mut().clear();
+        self.group.take();
     }
 
     /// The processes below this init count, too.
@@ -50,6 +61,7 @@ impl PeakMemory {
     /// asks; those of others, and the next one, as soon as somebody does.
     pub(super) fn restart(&self, init: u32, pid: u32) {
         self.init.set(Some(init));
+        self.group.take();
         self.take(peak_of(pid).unwrap_or(0));
         self.asked_at.set(None);
     }
@@ -59,21 +71,33 @@ impl PeakMemory {
         self.asked_at.set(None);
     }
 
-    /// When there is something new to ask for.
-    pub(super) fn ask_again_at(&self, began: Instant) -> Instant {
-        self.asked_at.get().unwrap_or(began) + ASK_AGAIN_AFTER
+    /// When to look while something runs that began then.
+    pub(super) fn look_again_at(&self, began: Instant) -> Instant {
+        self.looked_at.get().map_or(began, |at| at.max(began)) + ASK_AGAIN_AFTER
     }
 
-    /// Takes the peak of the main process and of all that run beside it into account, unless that was done a moment ago.
+    /// For a REPORT: takes what all processes use into account, unless that was done for one a moment ago.
     ///
-    /// It is the sum of what each has used at most so far, so what they share counts for each of them, and what has ended
-    /// before anybody looked does not count. (unverified: how Lambda counts.)
+    /// Of those that are there it is the sum of what each has used at most so far, so what they share counts for each of them.
+    /// Those that have ended are among the kernel's figures where the environment is in a control group that counts memory,
+    /// and elsewhere only if they were there at a look. (unverified: how Lambda counts.)
     pub(super) fn observe(&self, pid: u32, now: Instant) {
         if self.asked_at.get().is_some_and(|at| now < at + ASK_AGAIN_AFTER) {
             return;
         }
         self.asked_at.set(Some(now));
+        self.look(pid, now);
+    }
+
+    /// The same while it runs, for who uses much for a short time.
+    pub(super) fn look(&self, pid: u32, now: Instant) {
+        self.looked_at.set(Some(now));
         self.add(pid);
+        let Some(init) = self.init.get() else { return };
+        let mut group = self.group.borrow_mut();
+        if let Some(group) = group.get_or_insert_with(|| GroupMemory::of(init)) {
+            self.take(group.peak_bytes().div_ceil(1024));
+        }
     }
 
     fn add(&self, pid: u32) {
@@ -96,6 +120,29 @@ impl PeakMemory {
     /// In megabytes, of 1024 times 1024 bytes, rounded up. (unverified: how Lambda rounds.)
     pub(super) fn megabytes(&self) -> u64 {
         self.kilobytes.get().div_ceil(1024)
+    }
+}
+
+/// When a core may look again, so that looking takes no more of it than is due however many environments it has.
+#[derive(Debug)]
+pub(crate) struct Looks(Cell<Instant>);
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self(Cell::new(Instant::now()))
+    }
+}
+
+impl Looks {
+    /// Not before then.
+    pub(super) fn due(&self) -> Instant {
+        self.0.get()
+    }
+
+    /// One has been taken, since then.
+    pub(super) fn taken(&self, began: Instant) {
+        let now = Instant::now();
+        self.0.set(now + (now - began).max(LOOK_TAKES_MIN) * LOOKS_TAKE_ONE_IN);
     }
 }
 
@@ -145,7 +192,19 @@ mod tests {
         memory.observe(std::process::id(), now + ASK_AGAIN_AFTER / 2);
         assert!(memory.megabytes() > 0);
         memory.kilobytes.set(0);
-        memory.observe(std::process::id(), memory.ask_again_at(now));
+        memory.observe(std::process::id(), now + ASK_AGAIN_AFTER * 2);
+        assert!(memory.megabytes() > 0);
+        // A look in between is due sooner, and leaves the next REPORT its own.
+        let asked = now + ASK_AGAIN_AFTER * 2;
+        assert_eq!(memory.look_again_at(now), asked + ASK_AGAIN_AFTER);
+        memory.look(std::process::id(), asked + ASK_AGAIN_AFTER);
+        assert_eq!(memory.look_again_at(now), asked + ASK_AGAIN_AFTER * 2);
+        assert_eq!(
+            memory.look_again_at(asked + ASK_AGAIN_AFTER * 9),
+            asked + ASK_AGAIN_AFTER * 10
+        );
+        memory.kilobytes.set(0);
+        memory.observe(std::process::id(), asked + ASK_AGAIN_AFTER);
         assert!(memory.megabytes() > 0);
         // The first figure of a new process is there before anybody asks.
         let memory = PeakMemory::default();

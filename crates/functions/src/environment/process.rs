@@ -378,15 +378,17 @@ async fn entry_point_failure(environment: &Environment, error: &SpawnError, code
         SpawnError::Exec { program, errno } => {
             let (path, other) = (program.clone(), program.clone());
             let other = blocking(move || Ok(machine::other(&other))).await.ok().flatten();
-            // A script whose interpreter is missing gives the same error as a missing file.
-            let exists = blocking(move || path.try_exists()).await.unwrap_or(false);
-            let failure = if *errno == NO_SUCH_FILE && !exists {
-                Failure::NoBootstrap
-            } else {
-                Failure::BadBootstrap(*errno)
+            let is_file = blocking(move || Ok(path.metadata()?.is_file())).await.ok();
+            let failure = match is_file {
+                None if *errno == NO_SUCH_FILE => Failure::NoBootstrap,
+                // Only a file can be one. Source: Lambda 3.3.
+                Some(false) => Failure::NoBootstrap,
+                // A script whose interpreter is missing gives the same error as a missing file.
+                Some(true) | None => Failure::BadBootstrap(*errno),
             };
             let notice = match other {
                 Some(other) => format!("{error}: {other}"),
+                None if is_file == Some(false) => format!("{} is not a file", program.display()),
                 None => error.to_string(),
             };
             (failure, notice)

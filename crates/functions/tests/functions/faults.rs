@@ -288,7 +288,14 @@ async fn no_bootstrap(world: World) {
             |function: &Function| write_program(&bootstrap(function), "\u{7f}ELF of another machine"),
             "fork/exec /var/task/bootstrap: exec format error",
         ),
-    ] as [(fn(&Function), &str); 5]
+        (
+            |function: &Function| {
+                fs::remove_file(bootstrap(function)).unwrap();
+                fs::create_dir(bootstrap(function)).unwrap();
+            },
+            missing,
+        ),
+    ] as [(fn(&Function), &str); 6]
     {
         let function = world.function("");
         change(&function);

@@ -5,6 +5,7 @@ use crate::world::{Event, World, function_error, until};
 use functions::Source;
 use model::lambda::function::{Function, FunctionTimeout};
 use model::lambda::logging::LogGroupName;
+use sandbox::Tier;
 use std::time::Duration;
 
 pub(crate) const CASES: &[Case] = &[
@@ -16,6 +17,9 @@ pub(crate) const CASES: &[Case] = &[
     ("the_log_of_a_crash", |world| Box::pin(the_log_of_a_crash(world))),
     ("the_log_of_a_failing_init", |world| {
         Box::pin(the_log_of_a_failing_init(world))
+    }),
+    ("memory_is_that_of_who_has_ended_too", |world| {
+        Box::pin(memory_of_who_has_ended(world))
     }),
     ("memory_is_that_of_all_processes", |world| {
         Box::pin(memory_of_all_processes(world))
@@ -282,6 +286,53 @@ fn memory_used(world: &World) -> Vec<u64> {
     let used = lines.iter().filter_map(|line| line.split_once("Max Memory Used: "));
     used.map(|(_, after)| after.split_once(" MB").unwrap().0.parse().unwrap())
         .collect()
+}
+
+// Where the kernel counts for an environment, what has ended before anybody looked is there too, and what is in /tmp is
+// not. Elsewhere it has to be there when somebody looks, as this child is for several looks.
+async fn memory_of_who_has_ended(world: World) {
+    let is_counted = world.spawner.tier() == Tier::Namespace && world.spawner.controllers().memory;
+    world.put(world.function(&format!(
+        "
+import subprocess
+CHILD = \"ballast = bytearray(b'x') * 60_000_000{hold}\"
+while True:
+    id, event, _ = next_event()
+    if event == '\"child\"':
+        subprocess.run([sys.executable, '-c', CHILD], check=True)
+    if event == '\"tmp\"':
+        with open('/tmp/large', 'wb') as large:
+            large.write(b'x' * 30_000_000)
+            large.flush()
+            large.write(b'x' * 30_000_000)
+    respond(id, event)
+",
+        // tidy: allow(sleep): the function under test sleeps
+        hold = if is_counted { "" } else { "; import time; time.sleep(2)" },
+    )));
+    let used = async |event: &str| {
+        let before = world.log.count("REPORT");
+        assert_eq!(world.answer(event).await, event);
+        reports(&world, before + 1).await;
+        *memory_used(&world).last().unwrap()
+    };
+    let alone = used("1").await;
+    assert!(alone < 50, "{alone} MB");
+    if is_counted {
+        // What it has in its hands to write it is its own.
+        let mut with_file = 0;
+        // It is asked only now and then.
+        while with_file < 28 {
+            with_file = used("\"tmp\"").await;
+        }
+        assert!(with_file < 57, "{with_file} MB");
+    }
+    let mut with_child = used("\"child\"").await;
+    while with_child < 57 {
+        with_child = used("2").await;
+    }
+    assert!(with_child < 128, "{with_child} MB");
+    assert!(used("2").await >= with_child, "it is never reset");
 }
 
 // A child that has lost its parent counts too.

@@ -25,6 +25,7 @@ mod reload;
 mod runtime_api;
 mod streaming;
 mod telemetry;
+mod tiers;
 mod world;
 
 use std::process::ExitCode;
@@ -67,10 +68,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    // The other one is that of a host that has not got the strongest.
-    let (strongest, obstacle) = sandbox::Spawner::start_strongest(sandbox::Options::default()).expect("a spawner");
-    let process = sandbox::Spawner::start(sandbox::Options::default()).expect("a spawner");
-    let spawners = [Some(strongest).filter(|_| obstacle.is_none()), Some(process)];
+    let (strongest, process) = tiers::spawners();
+    let spawners = [strongest, Some(process)];
     // The first runtime of a process makes a pair of sockets for signals, which stays.
     drop(runtime());
     let (mut passed, mut failed) = (0, Vec::new());

@@ -4,6 +4,11 @@ use crate::Case;
 use crate::world::{World, arn, processes_of, text, until};
 use functions::Source;
 use invoke::{Invocation, Invoker};
+use model::lambda::about::{About, Architecture, FunctionRecord, RoleArn, Status, Tracing};
+use model::lambda::package::{Package, PackageDigest};
+use model::lambda::resources::Change as LambdaChange;
+use model::{Change, Timestamp};
+use std::sync::Arc;
 
 pub(crate) const CASES: &[Case] = &[
     ("saved_code_starts_at_once", |world| {
@@ -14,6 +19,9 @@ pub(crate) const CASES: &[Case] = &[
     }),
     ("code_that_nobody_runs_does_not_start", |world| {
         Box::pin(code_that_nobody_runs(world))
+    }),
+    ("an_update_of_its_description_starts_it_anew", |world| {
+        Box::pin(an_update_of_its_description(world))
     }),
 ];
 
@@ -75,4 +83,47 @@ async fn code_that_nobody_runs(world: World) {
     assert!(text(world.invoke_named("g", "1").await).starts_with("g "));
     assert_eq!((world.log.count("first"), world.log.count("second")), (0, 0));
     assert_eq!(processes_of(&world.directory).len(), 1);
+}
+
+/// What the AWS API keeps about `f`.
+fn record(description: &str, last_modified: Timestamp) -> Change {
+    let about = About {
+        role: RoleArn::try_from("arn:aws:iam::111122223333:role/r").unwrap(),
+        description: description.to_owned(),
+        package: Package {
+            digest: PackageDigest([1; 32]),
+            bytes: 1,
+        },
+        architecture: Architecture::default(),
+        has_environment: false,
+        tracing: Tracing::default(),
+        layers: Vec::new(),
+        vpc: None,
+        last_modified,
+        revision: 1,
+    };
+    Change::Lambda(LambdaChange::PutRecord(Arc::new(FunctionRecord {
+        function: arn("f"),
+        about,
+        status: Status::Active,
+        version_last: 0,
+        allows_recursion: false,
+        updates_runtime_with_function: false,
+    })))
+}
+
+// What it runs is the same.
+async fn an_update_of_its_description(world: World) {
+    let mut function = world.function(&answering("it"));
+    world.apply(&record("old", Timestamp(1)));
+    world.put(function.clone());
+    let old = world.answer("1").await;
+    // A change of its concurrency is no update.
+    function.configuration.concurrency = Some(7);
+    world.put(function.clone());
+    assert_eq!(world.answer("2").await, old);
+    world.apply(&record("new", Timestamp(2)));
+    world.put(function);
+    assert_ne!(world.answer("3").await, old);
+    until(|| world.functions.reports()[0].idle == 1 && processes_of(&world.directory).len() == 1).await;
 }

@@ -17,6 +17,8 @@ mod parked;
 mod python;
 mod ruby;
 mod stage;
+#[path = "../functions/tiers.rs"]
+mod tiers;
 mod world;
 
 use std::process::ExitCode;
@@ -51,10 +53,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    // The other one is that of a host that has not got the strongest.
-    let (strongest, obstacle) = sandbox::Spawner::start_strongest(sandbox::Options::default()).expect("a spawner");
-    let process = sandbox::Spawner::start(sandbox::Options::default()).expect("a spawner");
-    let strongest = Some(strongest).filter(|_| obstacle.is_none());
+    let (strongest, process) = tiers::spawners();
     // The same cases with every interpreter started for its function, and with every one that may be started ahead.
     let ways = [
         (strongest.as_ref(), Start::Fresh),

@@ -1,6 +1,7 @@
 //! The endpoint's connections: a bounded number, each request under a deadline and with a bounded head and body.
 
 mod bind;
+mod body;
 
 use crate::answer::{self, Answer};
 use crate::function_door::{Bounds, Doors, Pass};
@@ -9,8 +10,8 @@ use crate::source::Source;
 use crate::stream_rate::StreamRate;
 use crate::{aws, door, function_door, function_url, lambda, own_api};
 pub use bind::{BindError, open, open_function_urls};
-use bytes::Bytes;
-use http_body_util::BodyExt;
+use body::thrown_away;
+pub(crate) use body::{Payload, whole};
 use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
@@ -174,14 +175,6 @@ impl Drop for LongCall {
             invocations.send_modify(|running| *running -= 1);
         }
     }
-}
-
-/// The body of a request.
-#[derive(Debug)]
-pub(crate) enum Payload {
-    Whole(Bytes),
-    /// It was larger than it may be.
-    TooLarge,
 }
 
 impl<S: Source> Server<S> {
@@ -552,53 +545,6 @@ async fn answered<S: Source>(shared: &Arc<Shared<S>>, long_calls: &LongCalls, pa
         own_api::answer(shared, long_calls, parts, body).await
     } else {
         aws::answer(shared, long_calls, parts, body).await
-    }
-}
-
-/// Reads a body. Of one that is too large as much again is thrown away: a client that still sends when it is answered
-/// would lose the answer.
-pub(crate) async fn whole<B>(mut body: B, bytes_max: usize) -> Result<Payload, Box<Answer>>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let mut bytes = Vec::new();
-    let mut seen = 0_usize;
-    // A little too much is read to its end, so that whoever sends it gets the answer.
-    let patience = bytes_max.saturating_mul(2);
-    if body.size_hint().lower() > patience as u64 {
-        return Ok(Payload::TooLarge);
-    }
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else {
-            let message = "the body did not arrive whole";
-            return Err(Box::new(answer::refusal(StatusCode::BAD_REQUEST, message)));
-        };
-        let Ok(data) = frame.into_data() else { continue };
-        seen = seen.saturating_add(data.len());
-        if seen <= bytes_max {
-            bytes.extend_from_slice(&data);
-        } else {
-            bytes = Vec::new();
-            if seen > patience {
-                break;
-            }
-        }
-    }
-    Ok(if seen > bytes_max {
-        Payload::TooLarge
-    } else {
-        Payload::Whole(bytes.into())
-    })
-}
-
-/// Reads so much of a body for nothing.
-async fn thrown_away(mut body: Incoming, bytes_max: usize) {
-    let mut seen = 0_usize;
-    while let Some(Ok(frame)) = body.frame().await {
-        seen = seen.saturating_add(frame.data_ref().map_or(0, Bytes::len));
-        if seen > bytes_max {
-            break;
-        }
     }
 }
 

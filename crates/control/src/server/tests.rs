@@ -6,6 +6,7 @@ mod stream_calls;
 use super::*;
 use crate::{ApiSettings, ChangeError, Changed};
 use crate::{DatapointsStatus, LogDeliveryStatus, LogGroupsStatus, LoggedRequest, Question, Status, TargetStatus};
+use bytes::Bytes;
 use invoke::{AnswerStream, Invocation, InvokeOutcome, Invoked, RequestId, StreamEnd, StreamError, Streaming};
 use model::lambda::function::{
     Code, CodeLocation, Environment, Function, FunctionConfiguration, FunctionMemory, FunctionName, FunctionTimeout,

@@ -159,9 +159,7 @@ fn state() -> Result<State, Box<dyn Error>> {
             load_balancer,
             port: 8080,
             protocol: ListenerProtocol::Http,
-            default_actions: Actions {
-                answer: Answer::Forward(forward),
-            },
+            default_actions: Actions::from(Answer::Forward(forward)),
             attributes: ListenerAttributes::default(),
             owner: Owner::Manifest,
         }),

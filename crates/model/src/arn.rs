@@ -126,6 +126,14 @@ impl ListenerArn {
     pub fn new(load_balancer: &LoadBalancerArn, id: ResourceId) -> Self {
         Self(format!("{}/{id}", load_balancer.0.replacen(":loadbalancer/", ":listener/", 1)).into())
     }
+
+    /// The load balancer it belongs to.
+    pub fn load_balancer(&self) -> Option<LoadBalancerArn> {
+        let (load_balancer, _) = self.0.rsplit_once('/')?;
+        Some(LoadBalancerArn(
+            load_balancer.replacen(":listener/", ":loadbalancer/", 1).into(),
+        ))
+    }
 }
 
 impl RuleArn {
@@ -275,6 +283,7 @@ mod tests {
             listener.as_str(),
             "arn:aws:elasticloadbalancing:eu-west-1:111122223333:listener/app/shop/0123456789abcdef/0000000000000001"
         );
+        assert_eq!(listener.load_balancer(), Some(load_balancer));
         assert_eq!(
             RuleArn::new(&listener, ResourceId(2)).as_str(),
             "arn:aws:elasticloadbalancing:eu-west-1:111122223333:listener-rule/app/shop/0123456789abcdef/0000000000000001/0000000000000002"

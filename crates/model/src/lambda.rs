@@ -3,6 +3,7 @@
 pub mod about;
 pub mod alias;
 pub mod event_invoke;
+pub mod execution_role;
 pub mod function;
 pub mod layer;
 pub mod logging;

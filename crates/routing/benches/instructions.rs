@@ -109,9 +109,7 @@ fn rule(listener: &ListenerArn, number: u16, conditions: Vec<Condition>) -> Rule
 
 fn actions() -> Actions {
     let response = FixedResponse::new(200, ContentType::TextPlain, "").expect("a fixed response");
-    Actions {
-        answer: Answer::FixedResponse(response),
-    }
+    Actions::from(Answer::FixedResponse(response))
 }
 
 #[library_benchmark]

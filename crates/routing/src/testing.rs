@@ -92,9 +92,7 @@ pub(crate) fn forward(weights: &[u16]) -> Forward<usize> {
         target_group: TargetGroupArn::new(&scope(), "g", ResourceId(id)),
         weight,
     });
-    let actions = Actions {
-        answer: Answer::Forward(written::Forward::new(groups.collect(), None).unwrap()),
-    };
+    let actions = Actions::from(Answer::Forward(written::Forward::new(groups.collect(), None).unwrap()));
     let mut next = 0..;
     match Action::compile(&actions, &mut |_: &TargetGroupArn| next.next().unwrap()) {
         Action::Forward(forward) => forward,

@@ -289,9 +289,7 @@ fn listener() -> ListenerArn {
 
 fn actions() -> Actions {
     let response = FixedResponse::new(200, ContentType::TextPlain, "").unwrap();
-    Actions {
-        answer: Answer::FixedResponse(response),
-    }
+    Actions::from(Answer::FixedResponse(response))
 }
 
 /// As many of the conditions as a rule may have.

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A form remembers which of its fields were read. What nobody has read is a parameter that the operation does not know:
-//! it must be refused, not passed over.
+//! it must be refused, not passed over. It also remembers what was found wrong with its fields, so that whoever reads them
+//! can go on and tell of all of them at once.
 
 mod tree;
 
@@ -13,11 +14,15 @@ use crate::percent::decoded;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Fields of one request.
 pub const FIELDS_MAX: usize = 10_000;
 /// Bytes of a field's name.
 pub const NAME_BYTES_MAX: usize = 512;
+
+/// Fields of a form that are complained of; of those beyond nothing is said.
+pub const COMPLAINTS_MAX: usize = 100;
 
 /// Why a form cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +48,16 @@ pub enum QueryError {
 #[derive(Debug, Default)]
 pub struct Form {
     fields: BTreeMap<String, Field>,
+    complaints: Mutex<Vec<Complaint>>,
+}
+
+/// What was found wrong with a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// The field, as the caller is told its name.
+    pub place: String,
+    /// What is wrong, in words for the caller.
+    pub text: String,
 }
 
 #[derive(Debug)]
@@ -76,7 +91,10 @@ impl Form {
                 return Err(QueryError::Repeated(name));
             }
         }
-        Ok(Self { fields })
+        Ok(Self {
+            fields,
+            complaints: Mutex::default(),
+        })
     }
 
     /// All fields.
@@ -91,6 +109,11 @@ impl Form {
     pub fn unread(&self) -> Option<&str> {
         let unread = |(_, field): &(&String, &Field)| !field.read.load(Ordering::Relaxed);
         self.fields.iter().find(unread).map(|(name, _)| name.as_str())
+    }
+
+    /// What was found wrong with the fields, in the order in which it was found.
+    pub fn complaints(&self) -> Vec<Complaint> {
+        self.complaints.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The fields that stand below a prefix, by name.
@@ -131,6 +154,16 @@ impl<'a> Fields<'a> {
     /// The whole name of a field, for messages.
     pub fn path(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
+    }
+
+    /// Remembers what is wrong with a field. Of one field only the first complaint counts: those that follow come from
+    /// what stands in its place.
+    pub fn complain(&self, complaint: Complaint) {
+        let mut complaints = self.form.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = complaints.iter().any(|it| it.place == complaint.place);
+        if !is_known && complaints.len() < COMPLAINTS_MAX {
+            complaints.push(complaint);
+        }
     }
 
     /// Whether the field is there, as a value, a list or a structure. An empty list is.
@@ -312,6 +345,22 @@ mod tests {
         assert_eq!(form.unread(), Some("Name"), "a look leaves no trace");
         assert_eq!(form.fields().text("Name"), Some("b"));
         assert_eq!(form.unread(), Some("Tags.member.01.Key"));
+    }
+
+    #[test]
+    fn of_each_field_one_complaint_is_kept() {
+        let form = form("Port=0&Name=a");
+        let complain = |place: &str, text: &str| {
+            let (place, text) = (place.to_owned(), text.to_owned());
+            form.fields().complain(Complaint { place, text });
+        };
+        complain("port", "too small");
+        complain("name", "too short");
+        complain("port", "not even");
+        let texts: Vec<_> = form.complaints().into_iter().map(|it| it.text).collect();
+        assert_eq!(texts, ["too small", "too short"]);
+        (0..2 * COMPLAINTS_MAX).for_each(|number| complain(&number.to_string(), ""));
+        assert_eq!(form.complaints().len(), COMPLAINTS_MAX);
     }
 
     #[test]

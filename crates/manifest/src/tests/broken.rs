@@ -175,8 +175,8 @@ fn functions() {
 
 const RUNTIMES: &str = "provided.al2023, provided.al2, python3.8, python3.9, python3.10, python3.11, python3.12, \
                         python3.13, python3.14, python3.15, nodejs16.x, nodejs18.x, nodejs20.x, nodejs22.x, \
-                        nodejs24.x, nodejs26.x, java8.al2, java8.al2023, java11, java11.al2023, java17, java17.al2023, java21, java25, ruby3.2, ruby3.3, ruby3.4, \
-                        ruby4.0, dotnet6, dotnet8, dotnet10";
+                        nodejs24.x, nodejs26.x, java8.al2, java8.al2023, java11, java11.al2023, java17, \
+                        java17.al2023, java21, java25, ruby3.2, ruby3.3, ruby3.4, ruby4.0, dotnet6, dotnet8, dotnet10";
 
 #[test]
 fn managed_runtimes() {

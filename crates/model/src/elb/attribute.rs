@@ -24,6 +24,18 @@ pub enum AttributeRefusal {
         /// What would be accepted.
         expected: String,
     },
+    /// The key exists, and takes numbers; this is none of them. Source: ALB 9.6.
+    #[error("attribute {key:?} has the value {value:?}; expected a whole number from {from} to {to}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// The value as given.
+        value: String,
+        /// The least.
+        from: u32,
+        /// The most.
+        to: u32,
+    },
     /// AWS has it, albacore does not yet: a value other than the default would have no effect.
     #[error("attribute {key:?} cannot be set to {value:?}: {reason}")]
     NotBuilt {
@@ -69,10 +81,12 @@ pub(crate) fn boolean(key: &'static str, value: &str) -> Result<bool, AttributeR
 pub(crate) fn number(key: &'static str, value: &str, range: RangeInclusive<u32>) -> Result<u32, AttributeRefusal> {
     match value.parse() {
         Ok(number) if range.contains(&number) && value.bytes().all(|byte| byte.is_ascii_digit()) => Ok(number),
-        _ => {
-            let expected = format!("a whole number from {} to {}", range.start(), range.end());
-            Err(refused(key, value, expected))
-        }
+        _ => Err(AttributeRefusal::Range {
+            key,
+            value: shown(value),
+            from: *range.start(),
+            to: *range.end(),
+        }),
     }
 }
 
@@ -95,9 +109,13 @@ pub(crate) fn number_or_off(
 pub(crate) fn refused(key: &'static str, value: &str, expected: impl Into<String>) -> AttributeRefusal {
     AttributeRefusal::Value {
         key,
-        value: value.chars().take(VALUE_CHARS_SHOWN).collect(),
+        value: shown(value),
         expected: expected.into(),
     }
+}
+
+fn shown(value: &str) -> String {
+    value.chars().take(VALUE_CHARS_SHOWN).collect()
 }
 
 /// A longer value says nothing more in a refusal.

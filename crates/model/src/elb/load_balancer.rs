@@ -35,6 +35,27 @@ pub struct LoadBalancer {
     pub owner: Owner,
 }
 
+impl LoadBalancer {
+    /// The DNS name with the case of the load balancer's name, as AWS shows it. Source: ALB 1.1.
+    pub fn dns_name_shown(&self) -> String {
+        let name = self.name.as_str();
+        let lower = name.to_ascii_lowercase();
+        let prefix = match self.scheme {
+            Scheme::InternetFacing => "",
+            Scheme::Internal => "internal-",
+        };
+        let rest = self
+            .dns_name
+            .strip_prefix(prefix)
+            .and_then(|it| it.strip_prefix(&lower));
+        match rest.filter(|rest| rest.starts_with('-')) {
+            Some(rest) => format!("{prefix}{name}{rest}"),
+            // The manifest may have given it another one.
+            None => self.dns_name.clone(),
+        }
+    }
+}
+
 /// Whether a load balancer is meant for the internet. Source: ALB 1.3 `Scheme`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scheme {
@@ -136,7 +157,7 @@ impl Default for LoadBalancerAttributes {
     }
 }
 
-const ZONES: &str = "an Application Load Balancer always balances across zones; a target group may not";
+const ZONES: &str = "`true`: an Application Load Balancer always balances across zones; a target group may not";
 const IPV6: &str = "load balancers have addresses of IPv4 only";
 
 impl LoadBalancerAttributes {
@@ -212,7 +233,8 @@ impl LoadBalancerAttributes {
                     _ => return Err(refused(known, value, "`append`, `preserve` or `remove`")),
                 };
             }
-            "load_balancing.cross_zone.enabled" => only(known, value, "true", ZONES)?,
+            "load_balancing.cross_zone.enabled" if value == "true" => {}
+            "load_balancing.cross_zone.enabled" => return Err(refused(known, value, ZONES)),
             "ipv6.deny_all_igw_traffic" => only(known, value, "false", IPV6)?,
             "waf.fail_open.enabled" => self.waf_fail_open = boolean(known, value)?,
             "zonal_shift.config.enabled" => self.zonal_shift = boolean(known, value)?,
@@ -318,7 +340,7 @@ mod tests {
             &["drop"],
         );
         check("routing.http2.enabled", &["true", "false"], &["yes"]);
-        check("load_balancing.cross_zone.enabled", &["true"], &["false"]);
+        check("load_balancing.cross_zone.enabled", &["true"], &["false", ""]);
         check("waf.fail_open.enabled", &["true", "false"], &["on"]);
         check("zonal_shift.config.enabled", &["true", "false"], &[""]);
     }
@@ -373,6 +395,39 @@ mod tests {
         );
         let refusal = LoadBalancerAttributes::default().set("colour", "red").unwrap_err();
         assert_eq!(refusal.to_string(), "attribute \"colour\" is not recognized");
+    }
+
+    #[test]
+    fn dns_names_are_shown_with_the_case_of_the_name() {
+        let (region, account) = ("eu-west-1".try_into().unwrap(), "111122223333".try_into().unwrap());
+        let scope = crate::ids::Scope { region, account };
+        let shown = |name: &str, scheme, dns: Option<&str>| {
+            let name = LoadBalancerName::try_from(name).unwrap();
+            let made = dns_name(&name, ResourceId(7), scheme, &scope.region, "elb.localhost");
+            LoadBalancer {
+                arn: LoadBalancerArn::new(&scope, name.as_str(), ResourceId(7)),
+                dns_name: dns.map_or(made, str::to_owned),
+                name,
+                scheme,
+                created: Timestamp(0),
+                attributes: LoadBalancerAttributes::default(),
+                subnets: Vec::new(),
+                security_groups: Vec::new(),
+                owner: Owner::Api,
+            }
+            .dns_name_shown()
+        };
+        let facing = Scheme::InternetFacing;
+        assert_eq!(
+            shown("My-Shop", facing, None),
+            "My-Shop-100000007.eu-west-1.elb.localhost"
+        );
+        assert_eq!(
+            shown("Shop", Scheme::Internal, None),
+            "internal-Shop-100000007.eu-west-1.elb.localhost"
+        );
+        assert_eq!(shown("Shop", facing, Some("shop.example")), "shop.example");
+        assert_eq!(shown("Shop", facing, Some("shops-1.example")), "shops-1.example");
     }
 
     // ALB-R-005: the DNS name's form; the suffix is albacore's own

@@ -151,11 +151,23 @@ impl Iam {
 
     /// Whether a role may do something: its policies allow it, and its boundary if it has one. A role that is not there may nothing.
     pub fn role_may(&self, role_arn: &str, request: &Request<'_>) -> bool {
-        self.role_with_arn(role_arn).is_some_and(|role| {
-            let boundary = self.boundary_of(&role.identity);
-            let is_within = boundary.is_none_or(|documents| evaluate(documents, request) == Decision::Allowed);
-            is_within && evaluate(self.documents_of(&role.identity), request) == Decision::Allowed
-        })
+        self.role_is_within(role_arn, request)
+            .is_some_and(|decision| decision == Decision::Allowed)
+    }
+
+    /// Whether a role may do what the policy of the resource allows it: nothing that it has denies it, and its boundary if it has
+    /// one allows it, too.
+    pub fn role_may_as_named(&self, role_arn: &str, request: &Request<'_>) -> bool {
+        self.role_is_within(role_arn, request)
+            .is_some_and(|decision| decision != Decision::Denied)
+    }
+
+    /// What the policies of a role say, if it is there and its boundary allows it.
+    fn role_is_within(&self, role_arn: &str, request: &Request<'_>) -> Option<Decision> {
+        let role = self.role_with_arn(role_arn)?;
+        let boundary = self.boundary_of(&role.identity);
+        let is_within = boundary.is_none_or(|documents| evaluate(documents, request) == Decision::Allowed);
+        is_within.then(|| evaluate(self.documents_of(&role.identity), request))
     }
 
     /// A policy of an account.

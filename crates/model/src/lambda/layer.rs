@@ -90,6 +90,11 @@ impl LayerArn {
     pub fn name(&self) -> &str {
         self.0.rsplit_once(':').map_or("", |(_, name)| name)
     }
+
+    /// The account in it.
+    pub fn account(&self) -> &str {
+        self.0.split(':').nth(4).unwrap_or_default()
+    }
 }
 
 impl LayerVersionArn {
@@ -184,7 +189,7 @@ mod tests {
             (version.layer(), version.number(), version.region()),
             (layer.clone(), 12, "eu-west-1")
         );
-        assert_eq!(layer.name(), "libs");
+        assert_eq!((layer.name(), layer.account()), ("libs", "111122223333"));
         assert_eq!(LayerArn::try_from(layer.as_str()), Ok(layer.clone()));
         assert_eq!(LayerVersionArn::try_from(version.as_str()), Ok(version));
         for bad in [

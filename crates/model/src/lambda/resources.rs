@@ -1,8 +1,9 @@
 //! What the AWS API has made of functions beside themselves: records, versions, aliases, layers.
 
 use crate::arn::FunctionArn;
-use crate::lambda::about::FunctionRecord;
-use crate::lambda::alias::Alias;
+use crate::lambda::about::{FunctionRecord, RoleArn};
+use crate::lambda::alias::{Alias, VersionRef};
+use crate::lambda::event_invoke::QualifiedArn;
 use crate::lambda::layer::{LayerArn, LayerVersion, LayerVersionArn};
 use crate::lambda::version::{Provisioned, Version};
 use crate::range::{with_prefix, with_prefix_from};
@@ -125,6 +126,19 @@ impl Lambda {
     /// The aliases of one function, by name.
     pub fn aliases_of(&self, function: &FunctionArn) -> impl Iterator<Item = &Arc<Alias>> + use<'_> {
         below(&self.aliases, function).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The role that a function, a version or what an alias means runs as. A function of the manifest has none here.
+    pub fn execution_role(&self, function: &QualifiedArn) -> Option<&RoleArn> {
+        let named = function.invoked();
+        let version = match self.alias(&named).map(|alias| alias.version) {
+            Some(VersionRef::Number(number)) => self.version(&named.unqualified().qualified(number)),
+            Some(VersionRef::Latest) => None,
+            None => self.version(&named),
+        };
+        let record = || self.record(&function.function()).map(|record| &record.about);
+        let about = version.map(|version| &version.about).or_else(record);
+        about.map(|about| &about.role)
     }
 
     /// What is kept ready of a version or an alias.

@@ -43,14 +43,32 @@ impl NodejsVersion {
     }
 }
 
-/// A feature version of Java that has a runtime identifier.
+/// A feature version of Java that has a runtime identifier, or two: some have one more for a newer system of AWS's, which
+/// makes no difference here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JavaVersion(u8);
+pub struct JavaVersion {
+    feature: u8,
+    is_named_al2023: bool,
+}
 
 impl JavaVersion {
-    /// 21 for `java21`, 8 for `java8.al2`.
+    const fn new(feature: u8) -> Self {
+        Self {
+            feature,
+            is_named_al2023: false,
+        }
+    }
+
+    const fn named_al2023(feature: u8) -> Self {
+        Self {
+            feature,
+            is_named_al2023: true,
+        }
+    }
+
+    /// 21 for `java21`, 8 for `java8.al2` and `java8.al2023`.
     pub fn feature(self) -> u8 {
-        self.0
+        self.feature
     }
 }
 
@@ -102,11 +120,14 @@ const KNOWN: &[(&str, Runtime)] = &[
     ("nodejs22.x", Runtime::Nodejs(NodejsVersion(22))),
     ("nodejs24.x", Runtime::Nodejs(NodejsVersion(24))),
     ("nodejs26.x", Runtime::Nodejs(NodejsVersion(26))),
-    ("java8.al2", Runtime::Java(JavaVersion(8))),
-    ("java11", Runtime::Java(JavaVersion(11))),
-    ("java17", Runtime::Java(JavaVersion(17))),
-    ("java21", Runtime::Java(JavaVersion(21))),
-    ("java25", Runtime::Java(JavaVersion(25))),
+    ("java8.al2", Runtime::Java(JavaVersion::new(8))),
+    ("java8.al2023", Runtime::Java(JavaVersion::named_al2023(8))),
+    ("java11", Runtime::Java(JavaVersion::new(11))),
+    ("java11.al2023", Runtime::Java(JavaVersion::named_al2023(11))),
+    ("java17", Runtime::Java(JavaVersion::new(17))),
+    ("java17.al2023", Runtime::Java(JavaVersion::named_al2023(17))),
+    ("java21", Runtime::Java(JavaVersion::new(21))),
+    ("java25", Runtime::Java(JavaVersion::new(25))),
     ("ruby3.2", Runtime::Ruby(RubyVersion { major: 3, minor: 2 })),
     ("ruby3.3", Runtime::Ruby(RubyVersion { major: 3, minor: 3 })),
     ("ruby3.4", Runtime::Ruby(RubyVersion { major: 3, minor: 4 })),
@@ -134,12 +155,10 @@ impl TryFrom<&str> for Runtime {
         if let Some((_, runtime)) = KNOWN.iter().find(|(identifier, _)| *identifier == text) {
             return Ok(*runtime);
         }
-        // Of the API model, and no recording shows how they differ from those that are run.
-        let not_built = ["java8.al2023", "java11.al2023", "java17.al2023"];
-        Err(if not_built.contains(&text) {
-            RuntimeRefusal::NotBuilt(text.to_owned())
-        } else {
-            RuntimeRefusal::Unknown(text.to_owned())
+        // The API model has it, and nothing that is published says what it runs.
+        Err(match text {
+            "custom" => RuntimeRefusal::NotBuilt(text.to_owned()),
+            _ => RuntimeRefusal::Unknown(text.to_owned()),
         })
     }
 }
@@ -187,6 +206,14 @@ mod tests {
         assert!(matches!(Runtime::try_from("python3.12"), Ok(Runtime::Python(version)) if version.minor() == 12));
         assert!(matches!(Runtime::try_from("nodejs22.x"), Ok(Runtime::Nodejs(version)) if version.major() == 22));
         assert!(matches!(Runtime::try_from("java21"), Ok(Runtime::Java(version)) if version.feature() == 21));
+        // The newer system is a name only.
+        for (identifier, feature) in [("java8.al2023", 8), ("java11.al2023", 11), ("java17.al2023", 17)] {
+            let runtime = Runtime::try_from(identifier);
+            assert!(
+                matches!(runtime, Ok(Runtime::Java(version)) if version.feature() == feature),
+                "{identifier}"
+            );
+        }
         assert!(matches!(Runtime::try_from("ruby3.4"), Ok(Runtime::Ruby(it)) if (it.major(), it.minor()) == (3, 4)));
         assert!(matches!(Runtime::try_from("dotnet8"), Ok(Runtime::Dotnet(version)) if version.major() == 8));
     }
@@ -194,8 +221,8 @@ mod tests {
     #[test]
     fn what_cannot_be_run_is_refused_and_says_what_can() {
         assert_eq!(
-            Runtime::try_from("java17.al2023"),
-            Err(RuntimeRefusal::NotBuilt("java17.al2023".into()))
+            Runtime::try_from("custom"),
+            Err(RuntimeRefusal::NotBuilt("custom".into()))
         );
         for unknown in [
             "cobol",

@@ -162,7 +162,7 @@ mod tests {
             priority: RulePriority::try_from(1).unwrap(),
             conditions: Conditions::new(vec![method]).unwrap(),
             transforms: Transforms::default(),
-            actions: Actions { answer },
+            actions: Actions::from(answer),
             owner: Owner::Api,
         })
     }

@@ -65,9 +65,9 @@ pub(crate) fn priority(number: i64) -> RulePriority {
 }
 
 pub(crate) fn fixed() -> Actions {
-    Actions {
-        answer: Answer::FixedResponse(FixedResponse::new(200, ContentType::TextPlain, "").unwrap()),
-    }
+    Actions::from(Answer::FixedResponse(
+        FixedResponse::new(200, ContentType::TextPlain, "").unwrap(),
+    ))
 }
 
 pub(crate) fn to_group(name: &str) -> Actions {
@@ -79,9 +79,7 @@ pub(crate) fn to_groups(names: &[&str]) -> Actions {
         target_group: group(name),
         weight: 1,
     });
-    Actions {
-        answer: Answer::Forward(Forward::new(weighted.collect(), None).unwrap()),
-    }
+    Actions::from(Answer::Forward(Forward::new(weighted.collect(), None).unwrap()))
 }
 
 pub(crate) fn to_protocol(protocol: &str) -> Actions {
@@ -90,9 +88,7 @@ pub(crate) fn to_protocol(protocol: &str) -> Actions {
         host: Some("other.example"),
         ..RedirectParts::default()
     };
-    Actions {
-        answer: Answer::Redirect(Redirect::new(RedirectStatus::Found, &parts).unwrap()),
-    }
+    Actions::from(Answer::Redirect(Redirect::new(RedirectStatus::Found, &parts).unwrap()))
 }
 
 pub(crate) fn https() -> ListenerProtocol {

@@ -57,7 +57,7 @@ pub enum ChainLinks {
     SelfSigned,
     /// One certificate, signed by somebody who is not there.
     Alone,
-    /// One was not signed by the next.
+    /// One was not signed by the next, or the first stands there again.
     Broken,
 }
 
@@ -72,6 +72,8 @@ pub fn chain_links(chain_pem: &[u8]) -> Result<ChainLinks, CertificateError> {
     Ok(match &parsed[..] {
         [only] if is_signed_by(only, only) => ChainLinks::SelfSigned,
         [_] => ChainLinks::Alone,
+        // One that is signed by itself would hang together with itself.
+        _ if chain[1..].contains(&chain[0]) => ChainLinks::Broken,
         several => match several.windows(2).all(|pair| is_signed_by(&pair[0], &pair[1])) {
             true => ChainLinks::Whole,
             false => ChainLinks::Broken,
@@ -246,6 +248,7 @@ mod tests {
         assert_eq!(links(&[&ca, &leaf]), ChainLinks::Broken);
         assert_eq!(links(&[&leaf]), ChainLinks::Alone);
         assert_eq!(links(&[&ca]), ChainLinks::SelfSigned);
+        assert_eq!(links(&[&ca, &ca]), ChainLinks::Broken, "its own issuer, twice");
         assert!(chain_links(b"").is_err());
         assert_eq!(count_certificates(&[leaf, ca].concat()).unwrap(), 2);
         assert!(count_certificates(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").is_err());

@@ -228,9 +228,7 @@ fn listener(group: &TargetGroupArn) -> Listener {
         load_balancer,
         port: 80,
         protocol: ListenerProtocol::Http,
-        default_actions: Actions {
-            answer: Answer::Forward(Forward::new(vec![weighted], None).unwrap()),
-        },
+        default_actions: Actions::from(Answer::Forward(Forward::new(vec![weighted], None).unwrap())),
         attributes: ListenerAttributes::default(),
         owner: Owner::Manifest,
     }

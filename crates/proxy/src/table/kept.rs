@@ -123,9 +123,7 @@ mod tests {
             priority: RulePriority::try_from(1).unwrap(),
             conditions: Conditions::new(conditions).unwrap(),
             transforms: Transforms::default(),
-            actions: Actions {
-                answer: Answer::FixedResponse(response),
-            },
+            actions: Actions::from(Answer::FixedResponse(response)),
             owner: Owner::Manifest,
         }))
     }
@@ -142,9 +140,7 @@ mod tests {
             port: 80,
             protocol: ListenerProtocol::Http,
             default_rule: RuleArn::new(&listener_arn(id), ResourceId(0)),
-            default_actions: Actions {
-                answer: Answer::Forward(Forward::new(vec![group], None).unwrap()),
-            },
+            default_actions: Actions::from(Answer::Forward(Forward::new(vec![group], None).unwrap())),
             attributes: ListenerAttributes::default(),
             owner: Owner::Manifest,
         }))

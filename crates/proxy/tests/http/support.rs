@@ -62,15 +62,13 @@ pub(crate) fn group_arn(name: &str) -> TargetGroupArn {
 
 pub(crate) fn fixed(status: i64, body: &str) -> Actions {
     let response = FixedResponse::new(status, ContentType::TextPlain, body).unwrap();
-    Actions {
-        answer: Answer::FixedResponse(response),
-    }
+    Actions::from(Answer::FixedResponse(response))
 }
 
 pub(crate) fn redirect(parts: &RedirectParts<'_>) -> Actions {
-    Actions {
-        answer: Answer::Redirect(Redirect::new(RedirectStatus::MovedPermanently, parts).unwrap()),
-    }
+    Actions::from(Answer::Redirect(
+        Redirect::new(RedirectStatus::MovedPermanently, parts).unwrap(),
+    ))
 }
 
 pub(crate) fn forward(groups: &[(&str, u16)], stickiness: Option<Duration>) -> Actions {
@@ -78,9 +76,9 @@ pub(crate) fn forward(groups: &[(&str, u16)], stickiness: Option<Duration>) -> A
         target_group: group_arn(name),
         weight: *weight,
     };
-    Actions {
-        answer: Answer::Forward(Forward::new(groups.iter().map(group).collect(), stickiness).unwrap()),
-    }
+    Actions::from(Answer::Forward(
+        Forward::new(groups.iter().map(group).collect(), stickiness).unwrap(),
+    ))
 }
 
 pub(crate) fn path(patterns: &[&str]) -> Condition {

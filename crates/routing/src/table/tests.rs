@@ -50,9 +50,7 @@ fn listener() -> ListenerArn {
 
 fn actions() -> Actions {
     let response = FixedResponse::new(200, ContentType::TextPlain, "").unwrap();
-    Actions {
-        answer: Answer::FixedResponse(response),
-    }
+    Actions::from(Answer::FixedResponse(response))
 }
 
 /// A rule whose ARN ends in its priority.

@@ -4,13 +4,16 @@ use super::Invalid;
 use super::value::{Lasting, Text, Word};
 use model::TargetGroupArn;
 use model::elb::action::redirect::{Redirect, RedirectParts, RedirectPort, RedirectProtocol, RedirectStatus};
-use model::elb::action::{Actions, Answer, ContentType, FixedResponse, Forward, WeightedTargetGroup};
+use model::elb::action::{ActionOrder, Actions, Answer, ContentType, FixedResponse, Forward, WeightedTargetGroup};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActionsV1 {
     answer: AnswerV1,
+    /// Missing: 1, which records were written without before there was another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    order: Option<u16>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,8 +62,11 @@ struct FixedResponseV1 {
 
 impl ActionsV1 {
     pub(super) fn of(actions: &Actions) -> Self {
-        let Actions { answer } = actions;
+        let Actions { answer, order } = actions;
         Self {
+            order: Some(*order)
+                .filter(|it| *it != ActionOrder::default())
+                .map(ActionOrder::number),
             answer: match answer {
                 Answer::Forward(forward) => AnswerV1::Forward(ForwardV1::of(forward)),
                 Answer::Redirect(redirect) => AnswerV1::Redirect(RedirectV1::of(redirect)),
@@ -74,7 +80,9 @@ impl ActionsV1 {
     }
 
     pub(super) fn into_actions(self) -> Result<Actions, Invalid> {
+        let order = self.order.map(|order| ActionOrder::try_from(i64::from(order)));
         Ok(Actions {
+            order: order.transpose().map_err(Invalid::because)?.unwrap_or_default(),
             answer: match self.answer {
                 AnswerV1::Forward(forward) => Answer::Forward(forward.into_forward()?),
                 AnswerV1::Redirect(redirect) => Answer::Redirect(redirect.into_redirect()?),

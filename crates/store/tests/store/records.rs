@@ -69,6 +69,35 @@ fn failures_may_go_into_a_bucket() {
     }
 }
 
+/// Records of before an action had an order of its own say nothing of it, and the usual order is still written so.
+#[test]
+fn an_order_of_actions_is_kept() {
+    let of = |order: &str| {
+        let listener =
+            "arn:aws:elasticloadbalancing:us-east-1:000000000000:listener/app/a/0000000000000001/0000000000000002";
+        let rule = "arn:aws:elasticloadbalancing:us-east-1:000000000000:listener-rule/app/a/0000000000000001/0000000000000002/0000000000000003";
+        let response = r#"{"fixed_response":{"status":200,"content_type":"text/plain","body":""}}"#;
+        format!(
+            r#"{{"kind":"rule","version":1,"put":{{"arn":"{rule}","listener":"{listener}","priority":7,"conditions":[{{"source_ip":["10.0.0.0/8"]}}],"transforms":{{"host":null,"url":null}},"actions":{{"answer":{response}{order}}},"owner":"api"}}}}"#
+        )
+    };
+    for (order, number) in [("", 1), (r#","order":5"#, 5), (r#","order":50000"#, 50_000)] {
+        let record = of(order);
+        let change = decode(record.as_bytes()).unwrap_or_else(|error| panic!("{record}: {error:?}"));
+        let model::Change::PutRule(rule) = &change else {
+            panic!("{change:?}")
+        };
+        assert_eq!(rule.actions.order.number(), number);
+        assert_eq!(String::from_utf8(encode(&change)).unwrap(), record);
+    }
+    for order in ["0", "50001"] {
+        refused(
+            &of(&format!(r#","order":{order}"#)),
+            &format!("it is a rule that cannot be: action order {order} is not between 1 and 50000"),
+        );
+    }
+}
+
 #[track_caller]
 fn refused(record: &str, sentence: &str) {
     let error = decode(record.as_bytes()).unwrap_err();

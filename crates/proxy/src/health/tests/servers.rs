@@ -101,9 +101,7 @@ fn state(targets: Vec<Target>, used: bool) -> State {
         load_balancer: shop(),
         port: 80,
         protocol: ListenerProtocol::Http,
-        default_actions: Actions {
-            answer: Answer::Forward(Forward::new(vec![group], None).unwrap()),
-        },
+        default_actions: Actions::from(Answer::Forward(Forward::new(vec![group], None).unwrap())),
         attributes: ListenerAttributes::default(),
         owner: Owner::Manifest,
     })));

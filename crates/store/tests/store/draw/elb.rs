@@ -3,7 +3,7 @@
 use super::{Draw, NAMES};
 use model::ec2::ids::{SecurityGroupId, SubnetId};
 use model::elb::action::redirect::{Redirect, RedirectParts, RedirectStatus};
-use model::elb::action::{Actions, Answer, ContentType, FixedResponse, Forward, WeightedTargetGroup};
+use model::elb::action::{ActionOrder, Actions, Answer, ContentType, FixedResponse, Forward, WeightedTargetGroup};
 use model::elb::certificate::{Certificate, CertificateKey};
 use model::elb::condition::cidr::Cidr;
 use model::elb::condition::pattern::{
@@ -149,7 +149,9 @@ impl Draw {
                 })
             }
         };
-        Actions { answer }
+        let order = self.pick(&[1, 1, 5, 50_000]);
+        let order = ActionOrder::try_from(order).unwrap();
+        Actions { answer, order }
     }
 
     pub(super) fn alternatives<P: for<'a> TryFrom<&'a str>>(&mut self, values: &[&str]) -> Alternatives<P> {

@@ -59,6 +59,7 @@ impl GroupAttributeRefusal {
             Self::Attribute(AttributeRefusal::Unknown { .. }) => &[],
             Self::Attribute(
                 AttributeRefusal::Value { key, .. }
+                | AttributeRefusal::Range { key, .. }
                 | AttributeRefusal::NotBuilt { key, .. }
                 | AttributeRefusal::OtherTargetType { key, .. }
                 | AttributeRefusal::Missing { missing: key, .. },

@@ -8,7 +8,8 @@ use super::outcome::{Answer, Outcome};
 use crate::MetricEvent;
 use bytes::Bytes;
 use invoke::{EVENT_PAYLOAD_BYTES_MAX, Invocation, InvokeOutcome, InvokeRefusal, Invoked, RequestId};
-use model::lambda::event_invoke::{Destination, FailureDestination, LATEST, Settings};
+use model::lambda::event_invoke::{Destination, FailureDestination, LATEST, QualifiedArn, Settings};
+use model::lambda::execution_role;
 use model::{FunctionArn, State, Timestamp};
 use std::time::Duration;
 use store::queue::{Event, QueueError, Settlement, Waiting};
@@ -134,6 +135,11 @@ impl Shared {
                 runs: next.waiting.attempts.failures + u32::from(answer.is_some()),
                 answer,
             };
+            if !execution_role::may_deliver(&state, &role_of(next, ran), &destination) {
+                let why = "the execution role of the function does not allow it";
+                self.undelivered(event, &destination.to_string(), why);
+                return None;
+            }
             match destination {
                 FailureDestination::Function(function) => self.follower(&state, event, &function, &outcome),
                 FailureDestination::Bucket(bucket) => Some(delivery::of(&outcome, bucket)),
@@ -299,6 +305,14 @@ impl Ran {
             executed_version: &self.executed_version,
         })
     }
+}
+
+/// Whose role counts: that of the version which was run, else that of what was to be run.
+fn role_of(next: &Next, ran: Option<&Ran>) -> QualifiedArn {
+    let named = &next.waiting.function;
+    let version = ran.map(|ran| ran.executed_version.as_str());
+    let executed = version.and_then(|version| QualifiedArn::new(&named.function(), Some(version)).ok());
+    executed.unwrap_or_else(|| named.clone())
 }
 
 /// For an alias of two versions. Without random numbers it is the first one's.

@@ -1,6 +1,7 @@
 //! Events with functions that answer as they are told, on a clock that stands until a test moves it.
 
 mod buckets;
+mod roles;
 
 use super::*;
 use bytes::Bytes;

@@ -22,6 +22,7 @@ pub fn json(body: &[u8]) -> Result<Vec<String>, &'static str> {
     let mut said = Vec::new();
     let fields = Fields::new(&PROTOCOL, &object);
     walk(&fields, &object, DEPTH, &mut said);
+    said.extend(fields.told(Ok(())).err().map(|error| error.message));
     said.extend(fields.unread());
     Ok(said)
 }

@@ -3,6 +3,7 @@
 //! Every service asks [`check`] before it answers, with the action and the ARNs that the call is about. The root may
 //! everything. A condition on a key that nobody here knows denies: see `model::iam::evaluate`.
 
+pub(in crate::aws) mod also;
 pub(crate) mod calls;
 mod tags;
 
@@ -110,8 +111,27 @@ pub(crate) enum Kind {
     Session,
 }
 
+/// What the policy of a resource says of whoever calls, where the resource has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OfResource {
+    /// It allows them what they want, by their own ARN or as everybody.
+    Allows,
+    Nothing,
+}
+
 /// What the policies of the caller's identity and session say.
 pub(crate) fn decide(iam: &Iam, caller: &Caller, request: &Request<'_>) -> Result<(), Why> {
+    decide_beside(iam, caller, request, OfResource::Nothing)
+}
+
+/// The same beside what the policy of the resource says. Source: IAM, "Policy evaluation logic": in one account either is
+/// enough, and every deny and what limits a session count all the same.
+pub(crate) fn decide_beside(
+    iam: &Iam,
+    caller: &Caller,
+    request: &Request<'_>,
+    of_resource: OfResource,
+) -> Result<(), Why> {
     let (identity, documents, session) = match &caller.who {
         Who::Root | Who::RootSession(_) => return Ok(()),
         Who::User(user) => (&user.identity, iam.documents_of_user(user), None),
@@ -130,8 +150,12 @@ pub(crate) fn decide(iam: &Iam, caller: &Caller, request: &Request<'_>) -> Resul
         Err(why) if why == Why::Denied(Kind::Boundary) || matches!(caller.who, Who::Role(..)) => return Err(why),
         _ => {}
     }
-    judged(evaluate(documents, request), Kind::Identity)?;
-    bounded?;
+    match judged(evaluate(documents, request), Kind::Identity) {
+        Ok(()) if of_resource == OfResource::Nothing => bounded?,
+        Ok(()) => {}
+        Err(Why::NotAllowed(_)) if of_resource == OfResource::Allows => {}
+        Err(why) => return Err(why),
+    }
     match session.and_then(|session| limits(iam, session)) {
         Some(documents) => judged(evaluate(documents, request), Kind::Session),
         None => Ok(()),

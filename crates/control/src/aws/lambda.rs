@@ -14,7 +14,6 @@ mod plan;
 mod policy;
 mod provisioned;
 mod refusals;
-mod role;
 mod settings;
 mod shapes;
 mod tags;
@@ -50,6 +49,7 @@ pub(super) type Document = (StatusCode, Option<Value>);
 
 /// One call.
 pub(super) struct Call<'a> {
+    caller: &'a Caller,
     scope: &'a Scope,
     state: &'a State,
     /// The parts of the path that the caller names.
@@ -66,6 +66,8 @@ pub(super) struct Call<'a> {
     links: &'a Links,
     /// What is kept ready of a version now; only for operations that read.
     kept: &'a dyn Fn(&FunctionArn) -> KeptReport,
+    /// What was found wrong with its members so far.
+    found: input::Found,
 }
 
 /// A change: a command, and the answer when it is done.
@@ -105,6 +107,7 @@ pub(crate) async fn answer<S: Source>(
         named: named.into_iter().map(query::unescaped).collect(),
         parameters: query::pairs(parts.uri.query().unwrap_or_default()).collect(),
         manifest: shared.source.api().manifest.clone(),
+        caller,
     };
     let answered = match operation.answered {
         Answered::Invocation => return Some(invoke(shared, parts, payload, &asked).await),
@@ -124,7 +127,10 @@ pub(crate) async fn answer<S: Source>(
             Err(error) => Err(error),
         },
         Answered::Upload(by) => match asked.body(payload) {
-            Ok(body) => plan::run(shared, asked, body, Some(caller), by).await,
+            Ok(body) => {
+                let uploader = asked.caller.clone();
+                plan::run(shared, asked, body, Some(uploader), by).await
+            }
             Err(error) => Err(error),
         },
         Answered::Change(by) => match asked.body(payload) {
@@ -155,11 +161,12 @@ fn read(
 ) -> Result<Document, LambdaError> {
     // Few operations that read have a body at all.
     let json = input::parsed(body).unwrap_or_default();
-    by(&Call {
+    let call = Call {
         json: &json,
         kept,
         ..asked.of(state, body, links)
-    })
+    };
+    call.answered(by)
 }
 
 async fn invoke<S: Source>(shared: &Shared<S>, parts: &Parts, payload: Payload, asked: &Asked) -> Answer {
@@ -190,12 +197,15 @@ async fn change<S: Source>(
     let (source, links) = (shared.clone(), shared.links.clone());
     let changing = shared.tasks.spawn(async move {
         // What is wrong with the call itself is told first.
-        let found = by(&asked.of(&source.source.state(), &body, &links)).map_err(ChangeError::Build)?;
+        let found = asked
+            .of(&source.source.state(), &body, &links)
+            .answered(by)
+            .map_err(ChangeError::Build)?;
         if let Some(bucket) = found.bucket {
             check_bucket(&source, bucket).await.map_err(ChangeError::Build)?;
         }
         let build = move |state: &State| {
-            let Change { command, document, .. } = by(&asked.of(state, &body, &links))?;
+            let Change { command, document, .. } = asked.of(state, &body, &links).answered(by)?;
             Ok((vec![command], document))
         };
         source.source.change(build).await
@@ -217,6 +227,7 @@ async fn check_bucket<S: Source>(shared: &Shared<S>, bucket: event_invoke::Bucke
 
 /// What a call needs on its way to the state.
 struct Asked {
+    caller: Caller,
     scope: Scope,
     named: Vec<String>,
     parameters: Vec<(String, String)>,
@@ -226,6 +237,7 @@ struct Asked {
 impl Asked {
     fn of<'a>(&'a self, state: &'a State, body: &'a [u8], links: &'a Links) -> Call<'a> {
         Call {
+            caller: &self.caller,
             scope: &self.scope,
             state,
             named: &self.named,
@@ -236,6 +248,7 @@ impl Asked {
             package: None,
             links,
             kept: &|_| KeptReport::default(),
+            found: input::Found::default(),
         }
     }
 

@@ -238,7 +238,7 @@ impl Asked {
             keeper: &self.keeper,
             now: self.now,
         };
-        let answer = by(&call)?;
+        let answer = call.fields.told(by(&call))?;
         match call.fields.unread() {
             None => Ok(answer),
             Some(name) => Err(AwsError::not_built(format!(

@@ -189,7 +189,26 @@ fn allowed<S: Source>(service: &Service, source: &S, asked: &Asked) -> Result<()
         facts: &facts(&call),
     };
     let given = RequestTags::of_form(&call.fields);
-    let checked = access::check_tagged(&state, &asked.scope.account, &asked.caller, &wish, given.as_ref());
+    let may = |wish: &Wish<'_>, given: Option<&RequestTags>| {
+        access::check_tagged(&state, &asked.scope.account, &asked.caller, wish, given)
+    };
+    let also = || {
+        let more = access::also::of(service, &call, given.as_ref());
+        more.into_iter().try_for_each(|more| {
+            let own = more.fact.map(|(key, value)| (key, vec![value]));
+            let facts: Vec<_> = facts(&call).into_iter().chain(own).collect();
+            let wish = Wish {
+                action: more.action,
+                resources: &more.resources,
+                facts: &facts,
+            };
+            match more.gives_tags {
+                true => may(&wish, given.as_ref()),
+                false => may(&wish, Some(&RequestTags::default())),
+            }
+        })
+    };
+    let checked = may(&wish, given.as_ref()).and_then(|()| also());
     checked.map_err(|error| match service.dialect {
         Dialect::Query => error,
         Dialect::Ec2 => AwsError {
@@ -204,6 +223,8 @@ fn allowed<S: Source>(service: &Service, source: &S, asked: &Asked) -> Result<()
 fn facts(call: &Call<'_>) -> Vec<(&'static str, Vec<String>)> {
     let mut facts = Vec::new();
     facts.push(("iam:PermissionsBoundary", boundary(call)));
+    // Known of tags that are given while something is made, and empty otherwise.
+    facts.extend(access::also::CREATE_ACTIONS.map(|key| (key, Vec::new())));
     for (parameter, key) in [
         ("PolicyArn", "iam:PolicyARN"),
         ("RoleSessionName", "sts:RoleSessionName"),
@@ -231,9 +252,15 @@ fn boundary(call: &Call<'_>) -> Vec<String> {
 fn read<S: Source>(source: &S, asked: &Asked, by: fn(&Call<'_>) -> Result<Xml, AwsError>) -> Result<Xml, AwsError> {
     let state = source.state();
     let targets = || source.targets();
-    let xml = by(&asked.of(&state, &targets))?;
+    let xml = complete(asked, by(&asked.of(&state, &targets)))?;
     all_was_read(asked)?;
     Ok(xml)
+}
+
+/// What an operation makes of a call. Parameters that break rules of their own are told before everything else that is
+/// wrong, and all at once.
+fn complete<T>(asked: &Asked, result: Result<T, AwsError>) -> Result<T, AwsError> {
+    AwsError::or_violations(result, asked.form.complaints(), "ValidationError")
 }
 
 /// What a call needs from S3. What is wrong with the call otherwise, as far as that can be told, is told first.
@@ -242,7 +269,7 @@ async fn fetched<S: Source>(
     asked: &Asked,
     fetch: fn(&Call<'_>) -> Result<Fetch, AwsError>,
 ) -> Result<Fetched, AwsError> {
-    let fetch = fetch(&asked.of(&source.state(), &Vec::new))?;
+    let fetch = complete(asked, fetch(&asked.of(&source.state(), &Vec::new)))?;
     let objects = source.api().objects.clone();
     let _turn = objects.turn().await;
     let fetched = tokio::task::spawn_blocking(move || fetch(&objects)).await;
@@ -258,7 +285,7 @@ async fn change<S: Source>(
     let then = asked.clone();
     let manifest = asked.api.manifest.clone();
     let build = move |state: &model::State| {
-        let Plan { commands, answer } = by(&asked.of(state, &Vec::new))?;
+        let Plan { commands, answer } = complete(&asked, by(&asked.of(state, &Vec::new)))?;
         all_was_read(&asked)?;
         Ok((commands, answer))
     };

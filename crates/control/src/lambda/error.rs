@@ -2,10 +2,12 @@
 
 use super::PAYLOAD_BYTES_MAX;
 use crate::answer::{self, Answer};
+use crate::aws::error::detected;
 use hyper::StatusCode;
 use hyper::http::request::Parts;
 use model::FunctionArn;
 use serde_json::{Value, json};
+use wire::query::Complaint;
 
 /// What an error repeats of a path.
 const PATH_CHARS_SHOWN: usize = 200;
@@ -16,6 +18,8 @@ pub(crate) struct LambdaError {
     status: StatusCode,
     kind: &'static str,
     body: Value,
+    /// The members that break a rule of their own, where that is the error. The message tells all of them.
+    violations: Vec<Complaint>,
 }
 
 /// What a JSON parser found.
@@ -30,7 +34,26 @@ pub(crate) struct ParserError {
 
 impl LambdaError {
     fn new(status: StatusCode, kind: &'static str, body: Value) -> Self {
-        Self { status, kind, body }
+        let violations = Vec::new();
+        Self {
+            status,
+            kind,
+            body,
+            violations,
+        }
+    }
+
+    /// Whether the body could not be read at all: its members have no rules yet.
+    pub(crate) fn is_about_content(&self) -> bool {
+        self.kind == "InvalidRequestContentException"
+    }
+
+    /// The members that break a rule of their own, if that is the error.
+    pub(crate) fn into_violations(self) -> Result<Vec<Complaint>, Self> {
+        match self.violations.is_empty() {
+            true => Err(self),
+            false => Ok(self.violations),
+        }
     }
 
     /// The function, or the version or alias of it.
@@ -98,6 +121,12 @@ impl LambdaError {
         Self::new(StatusCode::NOT_FOUND, "CodeSigningConfigNotFoundException", body)
     }
 
+    /// One that is asked for itself; AWS sends it without `Type`. Source: Lambda 8.4.
+    pub(crate) fn no_signing_config(arn: &str) -> Self {
+        let body = json!({ "Message": format!("The Lambda code signing configuration {arn} can not be found.") });
+        Self::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", body)
+    }
+
     /// Source: Lambda 1.7.
     pub(crate) fn too_large_body(bytes_max: usize, operation: &str) -> Self {
         Self::entity_too_large(&format!(
@@ -120,10 +149,10 @@ impl LambdaError {
         Self::new(StatusCode::BAD_REQUEST, "CodeStorageExceededException", body)
     }
 
-    /// It could not be done now; the text says why, for people.
+    /// It could not be done now; the text says why, for people. Source: Lambda 8.3, for the status.
     pub(crate) fn unavailable(message: &str) -> Self {
         let body = json!({ "Message": message, "Type": "Server" });
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceException", body)
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ServiceException", body)
     }
 
     /// Source: Lambda 6.1. The words are ours.
@@ -148,6 +177,12 @@ impl LambdaError {
         )
     }
 
+    /// Somebody may not do something.
+    pub(crate) fn denied(message: &str) -> Self {
+        let body = json!({ "Message": message });
+        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", body)
+    }
+
     pub(crate) fn invalid_parameter(message: &str) -> Self {
         let body = json!({ "Type": "User", "message": message });
         Self::new(StatusCode::BAD_REQUEST, "InvalidParameterValueException", body)
@@ -169,9 +204,26 @@ impl LambdaError {
     }
 
     fn validation(value: &str, path: &str, rule: &str) -> Self {
-        Self::validation_of(&format!(
-            "1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: Member must {rule}"
-        ))
+        Self::violation(
+            path,
+            format!("Value '{value}' at '{path}' failed to satisfy constraint: Member must {rule}"),
+        )
+    }
+
+    /// One member, in AWS's words.
+    pub(crate) fn violation(path: &str, text: String) -> Self {
+        let place = path.to_owned();
+        Self::all_violations(vec![Complaint { place, text }])
+    }
+
+    /// Several members at once; there is one at least. Source: Lambda 8.3.
+    pub(crate) fn all_violations(violations: Vec<Complaint>) -> Self {
+        let message = detected(violations.iter().map(|it| it.text.as_str()));
+        let body = json!({ "message": message });
+        Self {
+            violations,
+            ..Self::new(StatusCode::BAD_REQUEST, "ValidationException", body)
+        }
     }
 
     /// A value that breaks a rule; what stands after "Member must". Source: Lambda 8.3.
@@ -181,30 +233,17 @@ impl LambdaError {
 
     /// A member that is missing. Source: Lambda 8.3.
     pub(crate) fn null(path: &str) -> Self {
-        Self::validation_of(&format!(
-            "1 validation error detected: Value null at '{path}' failed to satisfy constraint: Member must not be null"
-        ))
-    }
-
-    /// A whole message. Source: Lambda 8.3.
-    pub(crate) fn validation_of(message: &str) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "ValidationException",
-            json!({ "message": message }),
-        )
+        let text = format!("Value null at '{path}' failed to satisfy constraint: Member must not be null");
+        Self::violation(path, text)
     }
 
     /// Several at once, each as AWS words them.
     pub(crate) fn violations(found: &[String]) -> Self {
-        let count = found.len();
-        let errors = if count == 1 { "error" } else { "errors" };
-        let message = format!("{count} validation {errors} detected: {}", found.join("; "));
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "ValidationException",
-            json!({ "message": message }),
-        )
+        let complaint = |text: &String| Complaint {
+            place: text.clone(),
+            text: text.clone(),
+        };
+        Self::all_violations(found.iter().map(complaint).collect())
     }
 
     /// Source: Lambda 5.6.
@@ -313,5 +352,20 @@ impl LambdaError {
         let answer = answer::json(self.status, &self.body);
         let answer = answer::with_header(answer, "x-amzn-errortype", self.kind);
         answer::with_header(answer, "x-amzn-requestid", request_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Source: Lambda 8.3. SDKs try both again, and what they make of the status is AWS's.
+    #[test]
+    fn what_fails_on_our_side_has_the_status_of_a_service_exception() {
+        for error in [LambdaError::service(), LambdaError::unavailable("the disk is full")] {
+            let answer = error.answer("id");
+            assert_eq!(answer.status(), 500);
+            assert_eq!(answer.headers()["x-amzn-errortype"], "ServiceException");
+        }
     }
 }

@@ -6,6 +6,9 @@ use model::{FunctionArn, Scope};
 
 const NAME_PATTERN: &str = "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?\
                             (\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
+/// Of operations that make or change a function: no function has a dot in its name, and they say so.
+const WRITTEN_NAME_PATTERN: &str = "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?\
+                                    (\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?";
 const QUALIFIER_PATTERN: &str = "\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+";
 const LATEST: &str = "$LATEST";
 
@@ -19,7 +22,16 @@ pub(crate) struct Reference {
 impl Reference {
     /// Reads a name and the qualifier that may stand beside it.
     pub(crate) fn read(text: &str, qualifier: Option<&str>, scope: &Scope) -> Result<Self, LambdaError> {
-        let malformed = || LambdaError::not_a_name(text, "functionName", NAME_PATTERN);
+        Self::of_pattern(text, qualifier, scope, NAME_PATTERN)
+    }
+
+    /// Reads the name of a function that is to be made or changed.
+    pub(crate) fn written(text: &str, scope: &Scope) -> Result<Self, LambdaError> {
+        Self::of_pattern(text, None, scope, WRITTEN_NAME_PATTERN)
+    }
+
+    fn of_pattern(text: &str, qualifier: Option<&str>, scope: &Scope, pattern: &str) -> Result<Self, LambdaError> {
+        let malformed = || LambdaError::not_a_name(text, "functionName", pattern);
         let mut parts: Vec<&str> = text.split(':').collect();
         let is_arn = parts.first() == Some(&"arn");
         if is_arn {
@@ -60,7 +72,11 @@ impl Reference {
             [name, derived] => (*name, Some(*derived)),
             _ => return Err(malformed()),
         };
-        let name = FunctionName::try_from(name).map_err(|_| malformed())?;
+        let name = FunctionName::try_from(name).map_err(|_| match pattern == NAME_PATTERN && is_dotted(name) {
+            // It fits the pattern, and no function can have it.
+            true => LambdaError::resource_not_found(&format!("Function not found: {}", FunctionArn::new(scope, name))),
+            false => malformed(),
+        })?;
         if derived.is_some_and(|derived| !is_qualifier(derived)) {
             return Err(malformed());
         }
@@ -106,6 +122,12 @@ fn is_region(text: &str) -> bool {
     let words: Vec<_> = words.collect();
     let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
     is_digit && words.len() >= 2 && words.iter().all(is_word)
+}
+
+/// A name with a dot that would be one without.
+fn is_dotted(name: &str) -> bool {
+    let without: String = name.chars().filter(|letter| *letter != '.').collect();
+    name.contains('.') && FunctionName::try_from(without.as_str()).is_ok()
 }
 
 fn is_qualifier(text: &str) -> bool {
@@ -157,6 +179,32 @@ mod tests {
                 _ => assert_eq!(read.unwrap().name.as_str(), name),
             }
         }
+    }
+
+    /// AWS's patterns differ by operation, and each is told with the one that it breaks.
+    #[test]
+    fn a_name_with_a_dot_is_nobodys_and_cannot_be_given() {
+        let kind = |error: LambdaError| error.answer("").headers()["x-amzn-errortype"].clone();
+        let read = Reference::read("a.b", None, &scope()).unwrap_err();
+        assert_eq!(kind(read), "ResourceNotFoundException");
+        let written = Reference::written("a.b", &scope()).unwrap_err();
+        let [complaint] = &written.into_violations().unwrap()[..] else {
+            panic!("one")
+        };
+        assert!(
+            complaint.text.starts_with("Value 'a.b' at 'functionName'"),
+            "{complaint:?}"
+        );
+        assert!(
+            complaint
+                .text
+                .contains("([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"),
+            "{complaint:?}"
+        );
+        assert_eq!(
+            kind(Reference::read("a b.c", None, &scope()).unwrap_err()),
+            "ValidationException"
+        );
     }
 
     #[test]

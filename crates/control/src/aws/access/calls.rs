@@ -1,19 +1,19 @@
 //! What calls of services that do not speak the query protocol are about: operation and ARNs, read from headers, path and
 //! body before the service reads them. Whom nothing limits costs nothing.
 
-use super::{Kind, RequestTags, Why, Wish, check_tagged, context, decide, denied};
+mod lambda;
+
+pub(crate) use lambda::may_use_url;
+
+use super::{Kind, OfResource, RequestTags, Why, Wish, check_tagged, context, decide_beside, denied};
 use crate::aws::error::AwsError;
 use crate::aws::json::{self, Protocol, Received};
 use crate::aws::sign_in::{Caller, Who};
-use crate::aws::{acm, lambda, logs};
-use crate::lambda::name::Reference;
-use crate::own_api::query;
+use crate::aws::{self, acm, logs};
 use crate::source::Source;
 use hyper::http::request::Parts;
 use model::iam::evaluate::Request;
-use model::lambda::policy::{FunctionUse, Principal, Statement};
-use model::lambda::url::UrlAuth;
-use model::{AccountId, FunctionArn, Scope, State};
+use model::{Scope, State};
 use serde_json::{Map, Value};
 
 /// Lets a call through that the caller's policies allow. Services of the query protocol ask for themselves.
@@ -43,35 +43,6 @@ pub(in crate::aws) fn check_call<S: Source>(
     call.checked(parts)
 }
 
-/// What all operations need that have a function run.
-const INVOKE: &str = "lambda:InvokeFunction";
-
-/// Operations that are about the version or the alias which a call names. Others are about the function.
-const QUALIFIED: [&str; 22] = [
-    "AddPermission",
-    "CreateFunctionUrlConfig",
-    "DeleteFunction",
-    "DeleteFunctionEventInvokeConfig",
-    "DeleteFunctionUrlConfig",
-    "DeleteProvisionedConcurrencyConfig",
-    "GetFunction",
-    "GetFunctionConfiguration",
-    "GetFunctionEventInvokeConfig",
-    "GetFunctionUrlConfig",
-    "GetPolicy",
-    "GetProvisionedConcurrencyConfig",
-    "GetRuntimeManagementConfig",
-    "Invoke",
-    "InvokeAsync",
-    "InvokeWithResponseStream",
-    "PutFunctionEventInvokeConfig",
-    "PutProvisionedConcurrencyConfig",
-    "PutRuntimeManagementConfig",
-    "RemovePermission",
-    "UpdateFunctionEventInvokeConfig",
-    "UpdateFunctionUrlConfig",
-];
-
 /// Operations with documents that give tags, or take them away. What others find under this name they do not read.
 const TAGGING: [&str; 6] = [
     "AddTagsToCertificate",
@@ -100,7 +71,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     fn checked(&self, parts: &Parts) -> Result<(), AwsError> {
         match self.caller.service.as_str() {
-            lambda::SERVICE => self.lambda(parts),
+            aws::lambda::SERVICE => self.lambda(parts),
             acm::SERVICE => self.json(parts, &acm::PROTOCOL, acm::knows),
             logs::SERVICE => self.json(parts, &logs::PROTOCOL, logs::knows),
             // CloudWatch asks for itself, because it has more than one protocol, and so do those of the query protocol. What
@@ -142,20 +113,29 @@ impl Asked<'_> {
                 None,
             )));
         };
-        let action = format!("{service}:{operation}");
         match service {
-            "logs" => self.logs(&action, &input),
-            _ => {
-                let arn = input.get("CertificateArn").and_then(Value::as_str);
-                let given = given(&operation, &input);
-                self.allows(&action, arn.map(str::to_owned).as_slice(), &[], given.as_ref())
-            }
+            "logs" => self.logs(&operation, &input),
+            _ => self.acm(&operation, &input),
         }
         .map_err(as_json)
     }
 
+    fn acm(&self, operation: &str, input: &Map<String, Value>) -> Result<(), AwsError> {
+        let arn = input.get("CertificateArn").and_then(Value::as_str).map(str::to_owned);
+        let given = given(operation, input);
+        self.allows(&format!("acm:{operation}"), arn.as_slice(), &[], given.as_ref())?;
+        let makes = matches!(operation, "RequestCertificate" | "ImportCertificate");
+        if !makes || given.as_ref().is_some_and(|given| !given.gives()) {
+            return Ok(());
+        }
+        // What is made has no ARN yet.
+        let (partition, region, account) = (self.scope.partition(), &self.scope.region, &self.scope.account);
+        let made = arn.unwrap_or_else(|| format!("arn:{partition}:acm:{region}:{account}:certificate/*"));
+        self.allows("acm:AddTagsToCertificate", &[made], &[], given.as_ref())
+    }
+
     /// All groups that a call names, wherever it names them. Policies name a group with and without what is in it.
-    fn logs(&self, action: &str, input: &Map<String, Value>) -> Result<(), AwsError> {
+    fn logs(&self, operation: &str, input: &Map<String, Value>) -> Result<(), AwsError> {
         let (partition, region, account) = (self.scope.partition(), &self.scope.region, &self.scope.account);
         let text = |name: &str| input.get(name).and_then(Value::as_str);
         let single = ["logGroupName", "logGroupIdentifier", "resourceArn"]
@@ -170,179 +150,55 @@ impl Asked<'_> {
             groups.push("");
         }
         let stream = text("logStreamName").unwrap_or_default();
+        let given = RequestTags::of_logs(input);
         for group in groups {
             let plain = format!("arn:{partition}:logs:{region}:{account}:log-group:{group}");
             let full = format!("{plain}:log-stream:{stream}");
-            let plain_says = self.decides(action, &plain);
-            match (self.decides(action, &full), plain_says) {
-                (Err(why @ Why::Denied(_)), _) | (_, Err(why @ Why::Denied(_))) | (Err(why), Err(_)) => {
-                    return Err(denied(account, self.caller, action, &full, Some(why)));
+            let decides = |name: &str| {
+                let action = format!("logs:{name}");
+                let says = |resource| self.decides(&action, resource, given.as_ref(), OfResource::Nothing);
+                match (says(&full), says(&plain)) {
+                    (Err(why @ Why::Denied(_)), _) | (_, Err(why @ Why::Denied(_))) | (Err(why), Err(_)) => {
+                        Err((denied(account, self.caller, &action, &full, Some(why)), why))
+                    }
+                    (Ok(()), _) | (_, Ok(())) => Ok(()),
                 }
-                (Ok(()), _) | (_, Ok(())) => {}
+            };
+            decides(operation).map_err(|(error, _)| error)?;
+            let gives = given.as_ref().is_none_or(RequestTags::gives);
+            if operation == "CreateLogGroup" && gives {
+                // Either is enough, the newer and the older name. Source: CloudWatch Logs `CreateLogGroup`, `tags`.
+                match (decides("TagResource"), decides("TagLogGroup")) {
+                    (Err((error, Why::Denied(_))), _) | (_, Err((error, Why::Denied(_)))) => return Err(error),
+                    (Err((error, _)), Err(_)) => return Err(error),
+                    (Ok(()), _) | (_, Ok(())) => {}
+                }
             }
         }
         Ok(())
     }
 
-    fn decides(&self, action: &str, resource: &str) -> Result<(), Why> {
+    fn decides(
+        &self,
+        action: &str,
+        resource: &str,
+        given: Option<&RequestTags>,
+        of_resource: OfResource,
+    ) -> Result<(), Why> {
         // No name is longer, and matching a longer one would cost more than it is worth.
         if resource.len() > super::ARN_BYTES_MAX {
             return Err(Why::NotAllowed(Kind::Identity));
         }
-        let context = context(&self.scope.account, self.caller, &[]);
+        let mut context = context(&self.scope.account, self.caller, &[]);
+        if let Some(given) = given {
+            given.tell(&mut context);
+        }
         let request = Request {
             action,
             resource,
             context: &context,
         };
-        decide(self.state.iam(), self.caller, &request)
-    }
-
-    fn lambda(&self, parts: &Parts) -> Result<(), AwsError> {
-        // What is not built is refused by the service, which asks the same.
-        let Some((operation, named)) = lambda::routed(parts.method.as_str(), parts.uri.path()) else {
-            return Ok(());
-        };
-        let action = match operation {
-            "Invoke" | "InvokeWithResponseStream" | "InvokeAsync" => INVOKE.to_owned(),
-            name => format!("lambda:{name}"),
-        };
-        let input = || serde_json::from_slice::<Value>(self.body).unwrap_or_default();
-        let text = |input: &Value, name: &str| input.get(name).and_then(Value::as_str).map(str::to_owned);
-        let of_function = parts.uri.path().split('/').nth(2) == Some("functions");
-        let first = named.first().map(|part| query::unescaped(part));
-        let name = match operation {
-            "CreateFunction" => text(&input(), "FunctionName"),
-            _ => first.clone().filter(|_| of_function),
-        };
-        let qualifiers: Vec<_> = query::pairs(parts.uri.query().unwrap_or_default())
-            .filter_map(|(name, value)| (name == "Qualifier").then_some(value))
-            .collect();
-        // Whoever reads the call would have to choose.
-        if qualifiers.len() > 1 {
-            return Err(denied(&self.scope.account, self.caller, &action, "*", None));
-        }
-        let qualifier = qualifiers.first().filter(|_| operation != "InvokeAsync");
-        let read = |name: String| Reference::read(&name, qualifier.map(String::as_str), self.scope).ok();
-        let function = name.and_then(read);
-        let resources = match (&function, first) {
-            (Some(reference), _) => {
-                let arn = reference.arn(self.scope);
-                let qualified = reference.qualifier().map(|qualifier| format!("{arn}:{qualifier}"));
-                match qualified {
-                    Some(qualified) if QUALIFIED.contains(&operation) => vec![qualified],
-                    // They are about the function, whatever else is named.
-                    Some(qualified) => vec![arn.to_string(), qualified],
-                    None => vec![arn.to_string()],
-                }
-            }
-            (None, Some(arn)) if arn.starts_with("arn:") => vec![arn],
-            (None, _) => Vec::new(),
-        };
-        if action == INVOKE
-            && let (Some(reference), Some(resource)) = (&function, resources.last())
-        {
-            return self.may_invoke(&reference.arn(self.scope), resource);
-        }
-        let taken = query::pairs(parts.uri.query().unwrap_or_default())
-            .filter(|(name, _)| operation == "UntagResource" && name == "tagKeys");
-        let given = match input() {
-            Value::Object(input) => given(operation, &input),
-            // Most operations have no document.
-            _ => Some(RequestTags::default()),
-        };
-        let given = given.map(|given| given.without(taken.map(|(_, key)| key)));
-        let configures = matches!(operation, "CreateFunction" | "UpdateFunctionConfiguration");
-        let network = configures.then(|| lambda::vpc::facts(self.state, self.scope, &input()));
-        let network = network.as_ref().map_or(&[][..], |facts| &facts[..]);
-        self.allows(&action, &resources, network, given.as_ref())?;
-        // Whoever gives a function a role hands on what the role may.
-        if configures && let Some(role) = text(&input(), "Role") {
-            let service = vec!["lambda.amazonaws.com".to_owned()];
-            let facts = [("iam:PassedToService", service)];
-            return self.allows("iam:PassRole", &[role], &facts, Some(&RequestTags::default()));
-        }
-        Ok(())
-    }
-
-    /// Their own policies say so, or the function's. Source: Lambda 6.5.
-    fn may_invoke(&self, function: &FunctionArn, resource: &str) -> Result<(), AwsError> {
-        let why = may(
-            self.state,
-            &self.scope.account,
-            self.caller,
-            FunctionUse::API,
-            function,
-            resource,
-        );
-        why.map_err(|why| denied(&self.scope.account, self.caller, INVOKE, resource, Some(why)))
-    }
-}
-
-/// Whether somebody may call a function by its URL: both actions are needed. Source: Lambda 6.6.
-pub(crate) fn may_use_url(state: &State, account: &AccountId, caller: &Caller, function: &FunctionArn) -> bool {
-    if matches!(caller.who, Who::Root | Who::RootSession(_)) {
-        return true;
-    }
-    let may = |wanted| may(state, account, caller, wanted, function, function.as_str()).is_ok();
-    may(FunctionUse::of_url(UrlAuth::AwsIam)) && may(FunctionUse::BY_URL)
-}
-
-/// Keys that do not belong to what is done are known, and have no value.
-fn facts(wanted: FunctionUse) -> [(&'static str, Vec<String>); 2] {
-    let auth = wanted.url_auth.map(|auth| match auth {
-        UrlAuth::None => "NONE",
-        UrlAuth::AwsIam => "AWS_IAM",
-    });
-    let values = |value: Option<String>| value.into_iter().collect();
-    [
-        ("lambda:FunctionUrlAuthType", values(auth.map(str::to_owned))),
-        (
-            "lambda:InvokedViaFunctionUrl",
-            values(wanted.by_url.map(|it| it.to_string())),
-        ),
-    ]
-}
-
-/// Whether the caller's policies or the function's say so.
-fn may(
-    state: &State,
-    account: &AccountId,
-    caller: &Caller,
-    wanted: FunctionUse,
-    function: &FunctionArn,
-    resource: &str,
-) -> Result<(), Why> {
-    let context = context(account, caller, &facts(wanted));
-    let request = Request {
-        action: wanted.action,
-        resource,
-        context: &context,
-    };
-    let why = match decide(state.iam(), caller, &request) {
-        Ok(()) => return Ok(()),
-        Err(why) => why,
-    };
-    let policy = state.function_policy(function);
-    let is_named = |statement: &Statement| is_named(account, caller, statement) && statement.allows(wanted);
-    match why {
-        Why::NotAllowed(Kind::Identity) if policy.is_some_and(|it| it.statements.iter().any(is_named)) => Ok(()),
-        why => Err(why),
-    }
-}
-
-/// Whether a statement means the caller.
-fn is_named(account: &AccountId, caller: &Caller, statement: &Statement) -> bool {
-    let own = super::arn(account, caller);
-    let role = match &caller.who {
-        Who::Role(role, _) => Some(role.arn()),
-        _ => None,
-    };
-    match &statement.principal {
-        Principal::Everyone => true,
-        Principal::Arn(arn) => **arn == *own || role.is_some_and(|role| **arn == *role),
-        // The account hands on what it may to whom its own policies let.
-        Principal::Account(_) | Principal::Service(_) => false,
+        decide_beside(self.state.iam(), self.caller, &request, of_resource)
     }
 }
 

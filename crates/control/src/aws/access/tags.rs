@@ -1,7 +1,7 @@
 //! Tags as policies ask for them: those of a call (`aws:RequestTag/…`, `aws:TagKeys`), and those of what it is about
 //! (`aws:ResourceTag/…`, and the same in the name of the service). Source: IAM, "Controlling access to AWS resources using tags".
 //!
-//! What is not told is not known, and what is not known never allows: tags of EC2's resources and of log groups.
+//! What is not told is not known, and what is not known never allows: the tags that EC2's resources and log groups have.
 
 use model::iam::evaluate::Context;
 use model::iam::state::AnyPolicy;
@@ -81,6 +81,34 @@ impl RequestTags {
             Some(_) => return None,
         }
         Some(tags)
+    }
+
+    /// Those in a call of CloudWatch Logs: `tags`, a map where they are given, and a list of keys where they are taken away, which
+    /// are `tagKeys` elsewhere. `None`: there is something that is not understood.
+    pub(crate) fn of_logs(input: &Map<String, Value>) -> Option<Self> {
+        let mut tags = Self::default();
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        match input.get("tags") {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(map)) => {
+                for (key, value) in map {
+                    tags.pairs.push((key.clone(), text(value)?));
+                }
+            }
+            Some(Value::Array(keys)) => tags.keys = keys.iter().map(text).collect::<Option<_>>()?,
+            Some(_) => return None,
+        }
+        match input.get("tagKeys") {
+            None | Some(Value::Null) => {}
+            Some(Value::Array(keys)) => tags.keys.extend(keys.iter().map(text).collect::<Option<Vec<_>>>()?),
+            Some(_) => return None,
+        }
+        Some(tags)
+    }
+
+    /// Whether there are any that are given.
+    pub(crate) fn gives(&self) -> bool {
+        !self.pairs.is_empty()
     }
 
     /// The same with keys that are taken away.

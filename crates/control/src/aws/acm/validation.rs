@@ -7,8 +7,10 @@ use model::AccountId;
 use model::acm::{Requested, Validation};
 use serde_json::{Map, Value, json};
 
-/// Names of one certificate. AWS's quota is 10 and may be raised to this.
-const NAMES_MAX: usize = 100;
+/// Names of one certificate: AWS's quota, which nobody here can have raised.
+const NAMES_MAX: usize = 10;
+/// Further names of one call. Source: ACM `RequestCertificate`, `SubjectAlternativeNames`.
+const FURTHER_NAMES_MAX: usize = 100;
 /// Bytes of the first name. Source: ACM `RequestCertificate`, `DomainName`.
 const FIRST_NAME_BYTES_MAX: usize = 64;
 const PATTERN: &str = "(\\*\\.)?(((?!-)[A-Za-z0-9-]{0,62}[A-Za-z0-9])\\.)+((?!-)[A-Za-z0-9-]{1,62}[A-Za-z0-9])";
@@ -33,7 +35,11 @@ pub(super) fn names(call: &Call<'_>) -> Result<Vec<String>, AwsError> {
             names.push(name);
         }
     }
-    if names.len() > NAMES_MAX || further.len() > NAMES_MAX {
+    if further.len() > FURTHER_NAMES_MAX {
+        let rule = format!("Member must have length less than or equal to {FURTHER_NAMES_MAX}");
+        return Err(fields.broken("SubjectAlternativeNames", &rule));
+    }
+    if names.len() > NAMES_MAX {
         let message = format!("The number of domain names exceeds the limit of {NAMES_MAX}.");
         return Err(AwsError::new("LimitExceededException", message));
     }

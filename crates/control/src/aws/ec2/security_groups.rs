@@ -17,7 +17,10 @@ use wire::xml::Xml;
 const KIND: Kind<Arc<SecurityGroup>> = Kind {
     ids: "GroupId",
     set: "securityGroupInfo",
-    unknown: |id| not_found(RefusedKind::SecurityGroup, id),
+    unknown: |text| match id::<SecurityGroupId>(text, "InvalidGroupId.Malformed", "sg-") {
+        Ok(_) => not_found(RefusedKind::SecurityGroup, text),
+        Err(malformed) => malformed,
+    },
     id: |it| it.id.to_string(),
     tags: |it| it.tags.clone(),
     filters: &[

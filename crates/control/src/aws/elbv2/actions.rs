@@ -3,12 +3,13 @@
 use super::call::Call;
 use super::errors::sentence;
 use super::find;
-use super::input::{boolean, constraint, not_in_set, number, required, required_list};
+use super::input::{boolean, constraint, not_in_set, noted, number, required, required_list};
 use crate::aws::error::AwsError;
 use model::TargetGroupArn;
 use model::elb::action::redirect::{Redirect, RedirectParts, RedirectRefusal, RedirectStatus};
 use model::elb::action::{
-    Actions, Answer, ContentType, FixedResponse, FixedResponseRefusal, Forward, ForwardRefusal, WeightedTargetGroup,
+    ActionOrder, Actions, Answer, ContentType, FixedResponse, FixedResponseRefusal, Forward, ForwardRefusal,
+    WeightedTargetGroup,
 };
 use std::time::Duration;
 use wire::query::Fields;
@@ -25,6 +26,7 @@ const TYPES: [&str; 6] = [
 /// The actions in a list: one routing action.
 pub(super) fn actions(call: &Call<'_>, name: &str) -> Result<Actions, AwsError> {
     let list = required_list(&call.fields, name)?;
+    let mut order = ActionOrder::default();
     for action in &list {
         match required(action, "Type")? {
             kind @ ("authenticate-oidc" | "authenticate-cognito" | "jwt-validation") => {
@@ -32,10 +34,14 @@ pub(super) fn actions(call: &Call<'_>, name: &str) -> Result<Actions, AwsError> 
                     "Actions of type '{kind}' are not built yet"
                 )));
             }
-            kind if !TYPES.contains(&kind) => return Err(not_in_set(&action.path("Type"), kind, &TYPES)),
+            kind if !TYPES.contains(&kind) => {
+                noted(action, Err(not_in_set(&action.path("Type"), kind, &TYPES)), ())?;
+            }
             _ => {}
         }
-        number(action, "Order", 1..=50_000)?;
+        if let Some(number) = number(action, "Order", 1..=50_000)? {
+            order = ActionOrder::try_from(number).map_err(|error| AwsError::validation(sentence(&error)))?;
+        }
     }
     let [action] = &list[..] else {
         let message = "A rule must have exactly one action of type 'forward', 'redirect' or 'fixed-response'";
@@ -46,7 +52,7 @@ pub(super) fn actions(call: &Call<'_>, name: &str) -> Result<Actions, AwsError> 
         "redirect" => Answer::Redirect(redirect(action)?),
         _ => Answer::FixedResponse(fixed_response(action)?),
     };
-    Ok(Actions { answer })
+    Ok(Actions { answer, order })
 }
 
 /// `TargetGroupArn`, `ForwardConfig`, or both when they say the same.
@@ -133,7 +139,10 @@ fn redirect(action: &Fields<'_>) -> Result<Redirect, AwsError> {
     let status = required(&config, "StatusCode")?;
     let status = match status {
         "HTTP_301" | "HTTP_302" => RedirectStatus::parse(status).map_err(redirect_refused)?,
-        other => return Err(not_in_set(&config.path("StatusCode"), other, &["HTTP_301", "HTTP_302"])),
+        other => {
+            let wrong = not_in_set(&config.path("StatusCode"), other, &["HTTP_301", "HTTP_302"]);
+            noted(&config, Err(wrong), RedirectStatus::Found)?
+        }
     };
     let parts = RedirectParts {
         protocol: config.text("Protocol"),
@@ -169,7 +178,7 @@ fn fixed_response(action: &Fields<'_>) -> Result<FixedResponse, AwsError> {
         })?,
     };
     let body = config.text("MessageBody").unwrap_or_default();
-    FixedResponse::new(status, content_type, body).map_err(|refusal| match refusal {
+    let refused = |refusal| match refusal {
         FixedResponseRefusal::Status(_) => {
             let must = r"Member must satisfy regular expression pattern: ^(2|4|5)\d\d$";
             constraint(&config.path("StatusCode"), text, must)
@@ -179,7 +188,11 @@ fn fixed_response(action: &Fields<'_>) -> Result<FixedResponse, AwsError> {
             constraint(&config.path("MessageBody"), body, must)
         }
         FixedResponseRefusal::ContentType(_) => AwsError::validation(sentence(&refusal)),
-    })
+    };
+    let read = |status, body| FixedResponse::new(status, content_type, body).map_err(refused);
+    // The status for itself, so that a body that is too long is told beside it.
+    let status = noted(&config, read(status, "").map(|_| status), 200)?;
+    noted(&config, read(status, body), read(status, "")?)
 }
 
 fn config<'a>(action: &Fields<'a>, name: &str, kind: &str) -> Result<Fields<'a>, AwsError> {

@@ -1,6 +1,6 @@
 //! `Attributes` of the modifying operations. Source: ALB 1.2, 1.4.
 
-use super::input::{constraint, required, required_list};
+use super::input::{constraint, noted, required, required_list};
 use crate::aws::error::AwsError;
 use model::limits::LOAD_BALANCER_ATTRIBUTE_VALUE_CHARS_MAX;
 use wire::query::Fields;
@@ -15,19 +15,20 @@ pub(super) fn pairs<'a>(fields: &Fields<'a>) -> Result<Vec<(&'a str, &'a str)>, 
     let list = required_list(fields, "Attributes")?;
     if list.len() > PAIRS_MAX {
         let must = format!("Member must have length less than or equal to {PAIRS_MAX}");
-        return Err(constraint("Attributes", &format!("{} attributes", list.len()), &must));
+        let wrong = constraint("Attributes", &format!("{} attributes", list.len()), &must);
+        noted(fields, Err(wrong), ())?;
     }
     let mut pairs: Vec<(&str, &str)> = Vec::new();
     for pair in &list {
         let (key, value) = (required(pair, "Key")?, pair.text("Value").unwrap_or_default());
         if key.chars().count() > KEY_CHARS_MAX {
             let must = format!("Member must have length less than or equal to {KEY_CHARS_MAX}");
-            return Err(constraint(&pair.path("Key"), key, &must));
+            noted(fields, Err(constraint(&pair.path("Key"), key, &must)), ())?;
         }
         if value.chars().count() > LOAD_BALANCER_ATTRIBUTE_VALUE_CHARS_MAX {
             let must =
                 format!("Member must have length less than or equal to {LOAD_BALANCER_ATTRIBUTE_VALUE_CHARS_MAX}");
-            return Err(constraint(&pair.path("Value"), value, &must));
+            noted(fields, Err(constraint(&pair.path("Value"), value, &must)), ())?;
         }
         if pairs.iter().any(|(earlier, _)| *earlier == key) {
             return Err(AwsError::validation(format!(

@@ -73,7 +73,10 @@ fn listener(refusal: ListenerRefusal) -> AwsError {
         It::NoSuchListener(arn) => AwsError::new("ListenerNotFound", format!("Listener '{arn}' not found")),
         It::PortTaken { holder, .. } => AwsError::new(
             "DuplicateListener",
-            format!("A listener already exists on this port for this load balancer '{holder}'"),
+            format!(
+                "A listener already exists on this port for this load balancer '{}'",
+                holder.load_balancer().map_or(holder.to_string(), |it| it.to_string())
+            ),
         ),
         It::PortZero => AwsError::validation(sentence(&refusal)),
         It::Exists(_) => AwsError::new("DuplicateListener", sentence(&refusal)),
@@ -150,7 +153,7 @@ fn servers(refusal: ServersRefusal) -> AwsError {
                 GroupAttributeRefusal::NoCookieName => {
                     "You must set an application cookie name to enable stickiness of type 'app_cookie'".to_owned()
                 }
-                _ => sentence(&refusal),
+                _ => quoted(&refusal.to_string(), refusal.keys()),
             };
             AwsError::new("InvalidConfigurationRequest", message)
         }
@@ -204,6 +207,9 @@ pub(super) fn attribute(kind: &str, refusal: &AttributeRefusal) -> AwsError {
         AttributeRefusal::Value { key, value, expected } => {
             AwsError::validation(format!("'{key}' value '{value}' is not valid: it must be {expected}"))
         }
+        AttributeRefusal::Range { key, value, from, to } => AwsError::validation(format!(
+            "'{key}' value '{value}' must be between '{from}-{to}' inclusive"
+        )),
         AttributeRefusal::NotBuilt { .. } => AwsError::not_built(sentence(refusal)),
         AttributeRefusal::OtherTargetType { .. } | AttributeRefusal::Missing { .. } => {
             AwsError::new("InvalidConfigurationRequest", sentence(refusal))
@@ -253,6 +259,12 @@ pub(super) fn tags(refusal: TagRefusal) -> AwsError {
             AwsError::validation(sentence(&refusal))
         }
     }
+}
+
+/// A text with the keys in it in quotes, as AWS writes them. A key keeps its small letter.
+fn quoted(text: &str, keys: &[&str]) -> String {
+    keys.iter()
+        .fold(text.to_owned(), |text, key| text.replace(key, &format!("'{key}'")))
 }
 
 /// A refusal as AWS's messages are: with a capital.

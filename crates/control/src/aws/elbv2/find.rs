@@ -98,13 +98,29 @@ pub(super) fn trust_store<'a>(call: &Call<'a>, text: &str) -> Result<&'a Arc<Tru
     found.ok_or_else(|| AwsError::new("TrustStoreNotFound", format!("Trust store '{arn}' not found")))
 }
 
-/// The ARN of a resource that may be gone, for operations that do not mind. `None`: it names nothing of this account and
-/// region.
-pub(super) fn load_balancer_arn(call: &Call<'_>, text: &str) -> Result<Option<LoadBalancerArn>, AwsError> {
-    arn(text, "load balancer").map(|arn| Some(arn).filter(|_| in_scope(text, call.scope)))
+/// The ARN of a resource that may be gone, for operations that do not mind. One of another account or region cannot have
+/// been meant: nothing that is asked of here is there.
+pub(super) fn load_balancer_arn(call: &Call<'_>, text: &str) -> Result<LoadBalancerArn, AwsError> {
+    own(call, text, "load balancer")
 }
 
 /// As [`load_balancer_arn`].
-pub(super) fn target_group_arn(call: &Call<'_>, text: &str) -> Result<Option<TargetGroupArn>, AwsError> {
-    arn(text, "target group").map(|arn| Some(arn).filter(|_| in_scope(text, call.scope)))
+pub(super) fn target_group_arn(call: &Call<'_>, text: &str) -> Result<TargetGroupArn, AwsError> {
+    own(call, text, "target group")
+}
+
+fn own<T>(call: &Call<'_>, text: &str, kind: &str) -> Result<T, AwsError>
+where
+    T: for<'a> TryFrom<&'a str>,
+{
+    let arn = arn(text, kind)?;
+    match in_scope(text, call.scope) {
+        true => Ok(arn),
+        false => Err(AwsError::validation(format!(
+            "'{}' is not a valid {kind} ARN: it is of another account or region than {} in {}, where this call is answered",
+            shown(text),
+            call.scope.account,
+            call.scope.region
+        ))),
+    }
 }

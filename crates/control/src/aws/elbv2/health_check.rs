@@ -13,6 +13,14 @@ use std::time::Duration;
 use wire::query::Fields;
 use wire::xml::Xml;
 
+const PROTOCOLS: [(&str, TargetProtocol); 2] = [("HTTP", TargetProtocol::Http), ("HTTPS", TargetProtocol::Https)];
+
+/// Complains of the parameters that break rules of their own.
+pub(super) fn complain(fields: &Fields<'_>) -> Result<(), AwsError> {
+    one_of(fields, "HealthCheckProtocol", &PROTOCOLS)?;
+    Numbers::read(fields).map(drop)
+}
+
 /// The check of a group of servers: what is not given stays as it is.
 pub(super) fn servers(
     fields: &Fields<'_>,
@@ -25,7 +33,6 @@ pub(super) fn servers(
             target_type.as_str()
         )));
     }
-    let protocols = [("HTTP", TargetProtocol::Http), ("HTTPS", TargetProtocol::Https)];
     let port = fields.text("HealthCheckPort").map(HealthCheckPort::try_from);
     let given = Given::read(fields)?;
     let (interval, timeout) = given.timing(existing.timing);
@@ -42,7 +49,7 @@ pub(super) fn servers(
         },
     };
     Ok(ServerHealthCheck {
-        protocol: one_of(fields, "HealthCheckProtocol", &protocols)?.unwrap_or(existing.protocol),
+        protocol: one_of(fields, "HealthCheckProtocol", &PROTOCOLS)?.unwrap_or(existing.protocol),
         port: port.map(accepted).transpose()?.unwrap_or(existing.port),
         path: given.path.unwrap_or_else(|| existing.path.clone()),
         timing: accepted(HealthCheckTiming::of_servers(interval, timeout))?,
@@ -89,22 +96,41 @@ struct Given {
     path: Option<HealthCheckPath>,
 }
 
+/// Those of them that are numbers.
+struct Numbers {
+    interval: Option<i64>,
+    timeout: Option<i64>,
+    healthy: Option<i64>,
+    unhealthy: Option<i64>,
+}
+
+impl Numbers {
+    fn read(fields: &Fields<'_>) -> Result<Self, AwsError> {
+        Ok(Self {
+            interval: number(fields, "HealthCheckIntervalSeconds", 5..=300)?,
+            timeout: number(fields, "HealthCheckTimeoutSeconds", 2..=120)?,
+            healthy: number(fields, "HealthyThresholdCount", 2..=10)?,
+            unhealthy: number(fields, "UnhealthyThresholdCount", 2..=10)?,
+        })
+    }
+}
+
 impl Given {
     fn read(fields: &Fields<'_>) -> Result<Self, AwsError> {
-        let secs = |name: &str, range| -> Result<Option<Duration>, AwsError> {
-            let secs = number(fields, name, range)?;
-            Ok(secs.map(|secs| Duration::from_secs(secs.unsigned_abs())))
-        };
-        let threshold = |name: &str, read: fn(i64) -> Result<HealthThreshold, HealthCheckRefusal>| {
-            let count = number(fields, name, 2..=10)?;
-            count.map(|count| accepted(read(count))).transpose()
-        };
+        let numbers = Numbers::read(fields)?;
+        let secs = |secs: i64| Duration::from_secs(secs.unsigned_abs());
         let path = fields.text("HealthCheckPath").map(HealthCheckPath::try_from);
         Ok(Self {
-            interval: secs("HealthCheckIntervalSeconds", 5..=300)?,
-            timeout: secs("HealthCheckTimeoutSeconds", 2..=120)?,
-            healthy: threshold("HealthyThresholdCount", HealthThreshold::healthy)?,
-            unhealthy: threshold("UnhealthyThresholdCount", HealthThreshold::unhealthy)?,
+            interval: numbers.interval.map(secs),
+            timeout: numbers.timeout.map(secs),
+            healthy: numbers
+                .healthy
+                .map(|count| accepted(HealthThreshold::healthy(count)))
+                .transpose()?,
+            unhealthy: numbers
+                .unhealthy
+                .map(|count| accepted(HealthThreshold::unhealthy(count)))
+                .transpose()?,
             path: path.map(accepted).transpose()?,
         })
     }

@@ -3,7 +3,7 @@
 use super::actions::actions;
 use super::attributes::pairs;
 use super::call::{Call, Plan, fresh_id};
-use super::input::{boolean, one_of, port, required, shown};
+use super::input::{boolean, not_in_set, noted, one_of, port, required, shown};
 use super::page::{page, whole};
 use super::{errors, find, shapes, tags};
 use crate::aws::error::AwsError;
@@ -14,6 +14,11 @@ use model::refusal::ListenerRefusal;
 use model::{CertificateArn, Command, ListenerArn, Owner, RuleArn, TaggedArn};
 use wire::query::Fields;
 use wire::xml::Xml;
+
+/// Of all kinds of load balancers, as AWS lists them. Source: ALB 9.3, `ProtocolEnum`.
+pub(super) const PROTOCOLS: [&str; 9] = [
+    "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC",
+];
 
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, AwsError> {
     let fields = &call.fields;
@@ -51,9 +56,13 @@ pub(super) fn describe_attributes(call: &Call<'_>) -> Result<Xml, AwsError> {
 
 pub(super) fn create(call: &Call<'_>) -> Result<Plan, AwsError> {
     let fields = &call.fields;
-    let load_balancer = find::load_balancer(call, required(fields, "LoadBalancerArn")?)?;
-    let port = port(fields, "Port")?.ok_or_else(|| AwsError::validation("A listener port must be specified"))?;
-    let wanted = Wanted::read(fields)?;
+    let load_balancer = find::load_balancer(call, required(fields, "LoadBalancerArn")?);
+    // All of it is read before any of it is an error, so that every parameter is told that breaks a rule of its own.
+    let (port, wanted) = (port(fields, "Port"), Wanted::read(fields));
+    let default_actions = actions(call, "DefaultActions");
+    let load_balancer = load_balancer?;
+    let port = port?.ok_or_else(|| AwsError::validation("A listener port must be specified"))?;
+    let wanted = wanted?;
     let protocol = wanted
         .protocol
         .ok_or_else(|| AwsError::validation("A listener protocol must be specified"))?;
@@ -66,7 +75,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Plan, AwsError> {
         }
         Protocol::Https => wanted.https(call, None)?,
     };
-    let default_actions = actions(call, "DefaultActions")?;
+    let default_actions = default_actions?;
     let tags = tags::of_creation(call)?;
     let mut siblings = call.state.listeners_of(&load_balancer.arn);
     if let Some(existing) = siblings.find(|it| it.port == port) {
@@ -100,8 +109,13 @@ pub(super) fn create(call: &Call<'_>) -> Result<Plan, AwsError> {
 
 pub(super) fn modify(call: &Call<'_>) -> Result<Plan, AwsError> {
     let fields = &call.fields;
-    let existing = find::listener(call, required(fields, "ListenerArn")?)?;
-    let wanted = Wanted::read(fields)?;
+    let existing = find::listener(call, required(fields, "ListenerArn")?);
+    let (port, wanted) = (port(fields, "Port"), Wanted::read(fields));
+    let default_actions = fields
+        .has("DefaultActions")
+        .then(|| actions(call, "DefaultActions"))
+        .transpose();
+    let (existing, wanted) = (existing?, wanted?);
     let protocol = match (wanted.protocol, &existing.protocol) {
         (Some(Protocol::Http), _) | (None, ListenerProtocol::Http) => wanted.http()?,
         (Some(Protocol::Https), ListenerProtocol::Http) if wanted.certificate.is_none() => {
@@ -112,17 +126,13 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Plan, AwsError> {
         (Some(Protocol::Https), ListenerProtocol::Http) => wanted.https(call, None)?,
         (_, ListenerProtocol::Https(tls)) => wanted.https(call, Some(tls))?,
     };
-    let default_actions = fields
-        .has("DefaultActions")
-        .then(|| actions(call, "DefaultActions"))
-        .transpose()?;
     // What an HTTP listener cannot have goes with HTTPS.
     let loses_https = is_https(&existing.protocol) && !is_https(&protocol);
     let modify = ModifyListener {
         arn: existing.arn.clone(),
-        port: port(fields, "Port")?,
+        port: port?,
         protocol: (protocol != existing.protocol).then_some(protocol),
-        default_actions,
+        default_actions: default_actions?,
         attributes: loses_https.then(|| existing.attributes.without_https()),
     };
     Ok(answering(vec![Command::ModifyListener(modify)], existing.arn.clone()))
@@ -230,12 +240,7 @@ impl<'a> Wanted<'a> {
                     "Listener protocol '{other}' must be one of 'HTTP, HTTPS'"
                 )));
             }
-            Some(other) => {
-                let all = [
-                    "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC",
-                ];
-                return Err(super::input::not_in_set("Protocol", other, &all));
-            }
+            Some(other) => noted(fields, Err(not_in_set("Protocol", other, &PROTOCOLS)), None)?,
         };
         let certificates = fields.list("Certificates")?;
         let certificate = match &certificates[..] {

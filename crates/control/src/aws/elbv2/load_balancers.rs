@@ -2,7 +2,7 @@
 
 use super::attributes::pairs;
 use super::call::{Call, Plan, fresh_id};
-use super::input::{not_in_set, one_of, required, required_texts, shown};
+use super::input::{constraint, not_in_set, noted, one_of, required, required_texts, shown};
 use super::page::{page_in_order, whole};
 use super::shapes::{self, LoadBalancerState};
 use super::{errors, find, tags};
@@ -13,8 +13,13 @@ use model::elb::load_balancer::{LoadBalancer, LoadBalancerAttributes, Scheme, dn
 use model::elb::name::{LoadBalancerName, NameRefusal};
 use model::{Command, LoadBalancerArn, Owner, TaggedArn};
 use std::sync::Arc;
+use wire::query::Fields;
 use wire::xml::Xml;
 
+/// What has names of its own kind, for [`name_refused`].
+pub(super) const TARGET_GROUP: &str = "Target group";
+/// Blocks what comes through an internet gateway with IPv6.
+const IPV6_KEY: &str = "ipv6.deny_all_igw_traffic";
 /// Resources of one call that names them.
 const NAMED_MAX: usize = 20;
 
@@ -73,22 +78,18 @@ pub(super) fn describe_attributes(call: &Call<'_>) -> Result<Xml, AwsError> {
 /// There is no reservation: none can be made.
 pub(super) fn create(call: &Call<'_>) -> Result<Plan, AwsError> {
     let fields = &call.fields;
-    let name = name(required(fields, "Name")?)?;
-    match fields.text("Type") {
-        None | Some("application") => {}
-        Some(kind @ ("network" | "gateway")) => {
-            return Err(AwsError::not_built(format!(
-                "Load balancers of type '{kind}' are not built"
-            )));
-        }
-        Some(other) => return Err(not_in_set("Type", other, &["application", "network", "gateway"])),
-    }
+    let name = name(required(fields, "Name")?);
     let schemes = [
         ("internet-facing", Scheme::InternetFacing),
         ("internal", Scheme::Internal),
     ];
-    let scheme = one_of(fields, "Scheme", &schemes)?.unwrap_or_default();
-    ip_address_type(call)?;
+    // All of it is read before any of it is an error, so that every parameter is told that breaks a rule of its own.
+    let (kind, scheme) = (noted(fields, kind(fields), ()), one_of(fields, "Scheme", &schemes));
+    let address_type = noted(fields, ip_address_type(call), ());
+    let name = name?;
+    kind?;
+    let scheme = scheme?.unwrap_or_default();
+    address_type?;
     let subnets = subnets(call)?;
     let groups = security_groups(call)?;
     let tags = tags::of_creation(call)?;
@@ -119,6 +120,16 @@ pub(super) fn create(call: &Call<'_>) -> Result<Plan, AwsError> {
     Ok(Plan::new(commands, move |call| {
         answer(call, &arn, LoadBalancerState::Provisioning)
     }))
+}
+
+fn kind(fields: &Fields<'_>) -> Result<(), AwsError> {
+    match fields.text("Type") {
+        None | Some("application") => Ok(()),
+        Some(kind @ ("network" | "gateway")) => Err(AwsError::not_built(format!(
+            "Load balancers of type '{kind}' are not built"
+        ))),
+        Some(other) => Err(not_in_set("Type", other, &["application", "network", "gateway"])),
+    }
 }
 
 /// A call that is made again answers as the first time; one that wants something else is refused. Source: ALB 9.5.
@@ -160,15 +171,16 @@ fn answer(call: &Call<'_>, arn: &LoadBalancerArn, state: LoadBalancerState) -> R
 
 pub(super) fn delete(call: &Call<'_>) -> Result<Plan, AwsError> {
     let arn = find::load_balancer_arn(call, required(&call.fields, "LoadBalancerArn")?)?;
-    Ok(Plan::silent(arn.map(Command::DeleteLoadBalancer).into_iter().collect()))
+    Ok(Plan::silent(vec![Command::DeleteLoadBalancer(arn)]))
 }
 
 pub(super) fn modify_attributes(call: &Call<'_>) -> Result<Plan, AwsError> {
     let it = find::load_balancer(call, required(&call.fields, "LoadBalancerArn")?)?;
     let mut attributes = it.attributes.clone();
     for (key, value) in pairs(&call.fields)? {
-        // Its default depends on the scheme, which the attributes do not know. Source: ALB 1.4.
-        if key == "ipv6.deny_all_igw_traffic" && it.scheme == Scheme::Internal && value == "true" {
+        // The value that it has anyway depends on the scheme, which the attributes do not know. Source: ALB 1.4.
+        if key == IPV6_KEY {
+            ipv6_stays(value, it.scheme)?;
             continue;
         }
         let set = attributes.set(key, value);
@@ -180,6 +192,23 @@ pub(super) fn modify_attributes(call: &Call<'_>) -> Result<Plan, AwsError> {
         let it = find::load_balancer(call, arn.as_str())?;
         Ok(shapes::attributes(&it.attributes.list(it.scheme)))
     }))
+}
+
+/// AWS has the attribute for load balancers with addresses of IPv6. Whoever sends back what was read changes nothing.
+fn ipv6_stays(value: &str, scheme: Scheme) -> Result<(), AwsError> {
+    let value_it_has = match scheme {
+        Scheme::InternetFacing => "false",
+        Scheme::Internal => "true",
+    };
+    match value == value_it_has {
+        true => Ok(()),
+        false => Err(AwsError::new(
+            "InvalidConfigurationRequest",
+            format!(
+                "Load balancer attribute key '{IPV6_KEY}' is not supported on load balancers with IP address type 'ipv4'"
+            ),
+        )),
+    }
 }
 
 pub(super) fn set_subnets(call: &Call<'_>) -> Result<Plan, AwsError> {
@@ -312,6 +341,11 @@ fn name(text: &str) -> Result<LoadBalancerName, AwsError> {
 
 /// AWS's words for names that cannot be. Source: ALB 9.6.
 pub(super) fn name_refused(kind: &str, text: &str, refusal: &NameRefusal) -> AwsError {
+    // AWS has a sentence for the other rules of target groups' names only.
+    if kind == TARGET_GROUP && matches!(refusal, NameRefusal::Hyphen(_) | NameRefusal::DoubleHyphen(_)) {
+        let must = "Member must satisfy regular expression pattern: (?!.*--)(?!^-)(?!.*-$)^[A-Za-z0-9-]+$";
+        return constraint("targetGroup.targetGroupArn.targetGroupName", text, must);
+    }
     let text = shown(text);
     AwsError::validation(match refusal {
         NameRefusal::Length(_) if text.is_empty() => format!("{kind} name cannot be empty"),

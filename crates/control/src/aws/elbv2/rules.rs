@@ -4,7 +4,7 @@ use super::actions::actions;
 use super::call::{Call, Plan, fresh_id};
 use super::conditions::{conditions, transforms};
 use super::find::{self, AnyRule};
-use super::input::{boolean, number, required, required_list};
+use super::input::{boolean, noted, number, required, required_list};
 use super::page::{page, whole};
 use super::{shapes, tags};
 use crate::aws::error::AwsError;
@@ -62,15 +62,20 @@ fn one(xml: &mut Xml, rule: &AnyRule<'_>) {
 
 pub(super) fn create(call: &Call<'_>) -> Result<Plan, AwsError> {
     let fields = &call.fields;
-    let listener = find::listener(call, required(fields, "ListenerArn")?)?;
+    let listener = find::listener(call, required(fields, "ListenerArn")?);
+    // All of it is read before any of it is an error, so that every parameter is told that breaks a rule of its own.
+    let (priority, conditions) = (priority(fields), conditions(fields));
+    let transforms = noted(fields, transforms(fields), Transforms::default());
+    let actions = actions(call, "Actions");
+    let listener = listener?;
     let arn = RuleArn::new(&listener.arn, fresh_id()?);
     let create = CreateRule {
         arn: arn.clone(),
         listener: listener.arn.clone(),
-        priority: priority(fields)?,
-        conditions: conditions(fields)?,
-        transforms: transforms(fields)?,
-        actions: actions(call, "Actions")?,
+        priority: priority?,
+        conditions: conditions?,
+        transforms: transforms?,
+        actions: actions?,
         owner: Owner::Api,
     };
     let mut commands = vec![Command::CreateRule(create)];
@@ -133,6 +138,7 @@ fn answering(commands: Vec<Command>, arns: Vec<RuleArn>) -> Plan {
 
 fn priority(fields: &Fields<'_>) -> Result<RulePriority, AwsError> {
     required(fields, "Priority")?;
-    let number = number(fields, "Priority", 1..=50_000)?.unwrap_or_default();
+    // Without one it was complained of.
+    let number = number(fields, "Priority", 1..=50_000)?.unwrap_or(1);
     RulePriority::try_from(number).map_err(|error| AwsError::validation(super::errors::sentence(&error)))
 }

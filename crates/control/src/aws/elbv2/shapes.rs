@@ -6,7 +6,7 @@ use model::ec2::Network;
 use model::ec2::ids::SecurityGroupId;
 use model::ec2::interface::subnets_of;
 use model::elb::action::redirect::{Redirect, RedirectPort, RedirectProtocol, RedirectStatus};
-use model::elb::action::{Actions, Answer, FixedResponse, Forward};
+use model::elb::action::{ActionOrder, Actions, Answer, FixedResponse, Forward};
 use model::elb::condition::{Alternatives, Condition};
 use model::elb::listener::{Listener, ListenerProtocol, MutualAuthentication};
 use model::elb::load_balancer::{LoadBalancer, Scheme};
@@ -32,7 +32,7 @@ pub(super) fn load_balancer(xml: &mut Xml, call: &Call<'_>, it: &LoadBalancer, s
     let network = call.state.ec2().network(call.scope);
     let vpc = subnets_of(it, &network).first().map(|subnet| subnet.vpc.clone());
     xml.value("LoadBalancerArn", &it.arn);
-    xml.text("DNSName", &it.dns_name);
+    xml.text("DNSName", &it.dns_name_shown());
     if let Some(zone) = hosted_zone(&call.scope.region.to_string()) {
         xml.text("CanonicalHostedZoneId", zone);
     }
@@ -160,19 +160,19 @@ pub(super) fn default_rule(xml: &mut Xml, of: &Listener) {
 /// The actions of a rule. There is one, the routing action.
 fn actions(xml: &mut Xml, name: &str, actions: &Actions) {
     xml.list(name, [&actions.answer], |xml, answer| match answer {
-        Answer::Forward(it) => forward(xml, it),
-        Answer::Redirect(it) => redirect(xml, it),
-        Answer::FixedResponse(it) => fixed_response(xml, it),
+        Answer::Forward(it) => forward(xml, it, actions.order),
+        Answer::Redirect(it) => redirect(xml, it, actions.order),
+        Answer::FixedResponse(it) => fixed_response(xml, it, actions.order),
     });
 }
 
 /// One target group stands in both places. Source: ALB 2.4.
-fn forward(xml: &mut Xml, it: &Forward) {
+fn forward(xml: &mut Xml, it: &Forward, order: ActionOrder) {
     xml.text("Type", "forward");
     if let [only] = it.target_groups() {
         xml.value("TargetGroupArn", &only.target_group);
     }
-    xml.text("Order", "1");
+    xml.value("Order", order);
     xml.within("ForwardConfig", |xml| {
         xml.list("TargetGroups", it.target_groups(), |xml, group| {
             xml.value("TargetGroupArn", &group.target_group);
@@ -187,9 +187,9 @@ fn forward(xml: &mut Xml, it: &Forward) {
     });
 }
 
-fn redirect(xml: &mut Xml, it: &Redirect) {
+fn redirect(xml: &mut Xml, it: &Redirect, order: ActionOrder) {
     xml.text("Type", "redirect");
-    xml.text("Order", "1");
+    xml.value("Order", order);
     xml.within("RedirectConfig", |xml| {
         let protocol = match it.protocol() {
             RedirectProtocol::Same => "#{protocol}",
@@ -212,9 +212,9 @@ fn redirect(xml: &mut Xml, it: &Redirect) {
     });
 }
 
-fn fixed_response(xml: &mut Xml, it: &FixedResponse) {
+fn fixed_response(xml: &mut Xml, it: &FixedResponse, order: ActionOrder) {
     xml.text("Type", "fixed-response");
-    xml.text("Order", "1");
+    xml.value("Order", order);
     xml.within("FixedResponseConfig", |xml| {
         if !it.body().is_empty() {
             xml.text("MessageBody", it.body());

@@ -2,8 +2,9 @@
 
 use super::attributes::pairs;
 use super::call::{Call, Plan, fresh_id};
-use super::input::{not_in_set, one_of, port, required, shown};
-use super::load_balancers::{at_most, name_refused};
+use super::input::{not_in_set, noted, one_of, port, required, shown};
+use super::listeners::PROTOCOLS;
+use super::load_balancers::{TARGET_GROUP, at_most, name_refused};
 use super::page::{page, page_in_order, whole};
 use super::{errors, find, health_check, tags};
 use crate::aws::error::AwsError;
@@ -22,6 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wire::query::Fields;
 use wire::xml::Xml;
+
+const TARGET_TYPES: [&str; 4] = ["instance", "ip", "lambda", "alb"];
 
 /// Which load balancers forward to a group.
 type Users<'a> = BTreeMap<&'a TargetGroupArn, BTreeSet<&'a LoadBalancerArn>>;
@@ -130,7 +133,9 @@ fn listed(it: &TargetGroup) -> Xml {
 pub(super) fn create(call: &Call<'_>) -> Result<Plan, AwsError> {
     let fields = &call.fields;
     let text = required(fields, "Name")?;
-    let name = TargetGroupName::try_from(text).map_err(|refusal| name_refused("Target group", text, &refusal))?;
+    // So that every parameter is told that breaks a rule of its own, before what else is wrong.
+    complain(fields)?;
+    let name = TargetGroupName::try_from(text).map_err(|refusal| name_refused(TARGET_GROUP, text, &refusal))?;
     let targets = match fields.text("TargetType") {
         None | Some("instance") => TargetKind::Servers(servers(call, ServerType::Instance)?),
         Some("ip") => TargetKind::Servers(servers(call, ServerType::Ip)?),
@@ -139,7 +144,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Plan, AwsError> {
             let message = "Target groups of type 'alb' are for Network Load Balancers, which are not built";
             return Err(AwsError::not_built(message));
         }
-        Some(other) => return Err(not_in_set("TargetType", other, &["instance", "ip", "lambda", "alb"])),
+        Some(other) => return Err(not_in_set("TargetType", other, &TARGET_TYPES)),
     };
     let tags = tags::of_creation(call)?;
     let same_name = |it: &&Arc<TargetGroup>| it.name == name && find::in_scope(it.arn.as_str(), call.scope);
@@ -165,6 +170,40 @@ pub(super) fn create(call: &Call<'_>) -> Result<Plan, AwsError> {
     let mut commands = vec![Command::CreateTargetGroup(create)];
     commands.extend(tags::added(TaggedArn::TargetGroup(arn.clone()), tags));
     Ok(answering(commands, arn))
+}
+
+/// Complains of the parameters that any kind of group may have and that break rules of their own.
+fn complain(fields: &Fields<'_>) -> Result<(), AwsError> {
+    among(fields, "Protocol", &PROTOCOLS)?;
+    port(fields, "Port")?;
+    protocol_version(fields)?;
+    ip_address_type(fields)?;
+    health_check::complain(fields)?;
+    among(fields, "TargetType", &TARGET_TYPES)
+}
+
+fn among(fields: &Fields<'_>, name: &str, all: &[&str]) -> Result<(), AwsError> {
+    let other = fields.text(name).filter(|text| !all.contains(text));
+    let wrong = other.map(|text| not_in_set(name, text, all));
+    noted(fields, wrong.map_or(Ok(()), Err), ())
+}
+
+fn protocol_version(fields: &Fields<'_>) -> Result<ProtocolVersion, AwsError> {
+    let versions = [
+        ("HTTP1", ProtocolVersion::Http1),
+        ("HTTP2", ProtocolVersion::Http2),
+        ("GRPC", ProtocolVersion::Grpc),
+    ];
+    // Terraform's provider sends it empty where its user says nothing, and AWS takes that.
+    match fields.text("ProtocolVersion") {
+        Some("") => Ok(ProtocolVersion::default()),
+        _ => Ok(one_of(fields, "ProtocolVersion", &versions)?.unwrap_or_default()),
+    }
+}
+
+fn ip_address_type(fields: &Fields<'_>) -> Result<IpAddressType, AwsError> {
+    let families = [("ipv4", IpAddressType::Ipv4), ("ipv6", IpAddressType::Ipv6)];
+    Ok(one_of(fields, "IpAddressType", &families)?.unwrap_or_default())
 }
 
 /// A group without what other operations have given it.
@@ -195,7 +234,7 @@ fn servers(call: &Call<'_>, target_type: ServerType) -> Result<ServerTargets, Aw
                 format!("Target groups with protocol '{other}' are for other load balancers, which are not built");
             return Err(AwsError::not_built(message));
         }
-        Some(other) => return Err(not_in_set("Protocol", other, &["HTTP", "HTTPS"])),
+        Some(other) => return Err(not_in_set("Protocol", other, &PROTOCOLS)),
     };
     let port = port(fields, "Port")?.ok_or_else(|| missing("A port"))?;
     let vpc = fields.text("VpcId").ok_or_else(|| missing("A VPC ID"))?;
@@ -209,18 +248,8 @@ fn servers(call: &Call<'_>, target_type: ServerType) -> Result<ServerTargets, Aw
         ))
     })?;
     let vpc = Some(vpc).filter(|id| id != default);
-    let versions = [
-        ("HTTP1", ProtocolVersion::Http1),
-        ("HTTP2", ProtocolVersion::Http2),
-        ("GRPC", ProtocolVersion::Grpc),
-    ];
-    // Terraform's provider sends it empty where its user says nothing, and AWS takes that.
-    let protocol_version = match fields.text("ProtocolVersion") {
-        Some("") => ProtocolVersion::default(),
-        _ => one_of(fields, "ProtocolVersion", &versions)?.unwrap_or_default(),
-    };
-    let families = [("ipv4", IpAddressType::Ipv4), ("ipv6", IpAddressType::Ipv6)];
-    let ip_address_type = one_of(fields, "IpAddressType", &families)?.unwrap_or_default();
+    let protocol_version = protocol_version(fields)?;
+    let ip_address_type = ip_address_type(fields)?;
     let default = ServerHealthCheck::of_servers(protocol_version);
     Ok(ServerTargets {
         target_type,
@@ -286,6 +315,9 @@ pub(super) fn modify_attributes(call: &Call<'_>) -> Result<Plan, AwsError> {
         TargetKind::Servers(servers) => {
             let mut attributes = servers.attributes.clone();
             for (key, value) in pairs {
+                if key == "stickiness.type" && OTHER_STICKINESS.contains(&value) {
+                    return Err(other_stickiness(value, servers.protocol));
+                }
                 attributes.set(key, value).map_err(refused)?;
             }
             Command::SetTargetGroupAttributes {
@@ -310,10 +342,22 @@ pub(super) fn modify_attributes(call: &Call<'_>) -> Result<Plan, AwsError> {
     }))
 }
 
+/// Types of stickiness that target groups of other load balancers have.
+const OTHER_STICKINESS: [&str; 3] = ["source_ip", "source_ip_dest_ip", "source_ip_dest_ip_proto"];
+
+/// Source: ALB 9.6.
+fn other_stickiness(kind: &str, protocol: TargetProtocol) -> AwsError {
+    let message = format!(
+        "Stickiness type '{kind}' is not supported for target groups with the {} protocol",
+        protocol.as_str()
+    );
+    AwsError::new("InvalidConfigurationRequest", message)
+}
+
 /// One that is gone is no error: AWS names none. Source: ALB 9.5.
 pub(super) fn delete(call: &Call<'_>) -> Result<Plan, AwsError> {
     let arn = find::target_group_arn(call, required(&call.fields, "TargetGroupArn")?)?;
-    let existing = arn.filter(|arn| call.state.target_group(arn).is_some());
+    let existing = Some(arn).filter(|arn| call.state.target_group(arn).is_some());
     Ok(Plan::silent(
         existing.map(Command::DeleteTargetGroup).into_iter().collect(),
     ))

@@ -143,9 +143,15 @@ fn function_to_register(
     }
     let text = required(it, "Id")?;
     // A function, or a version or an alias of one, which has a policy of its own. Source: ALB 3.1, Lambda 6.1.
-    let function = FunctionArn::try_from(text).ok().filter(|_| is_of(text, call.scope));
-    let function =
-        function.ok_or_else(|| AwsError::validation(format!("'{}' is not a valid function ARN", shown(text))))?;
+    let function = FunctionArn::try_from(text)
+        .map_err(|_| AwsError::validation(format!("'{}' is not a valid function ARN", shown(text))))?;
+    if !is_of(text, call.scope) {
+        return Err(AwsError::validation(format!(
+            "The function '{function}' is of another account or region: a target group's function is of account {} in \
+             region {}",
+            call.scope.account, call.scope.region
+        )));
+    }
     if !call.state.is_runnable(&function) {
         let message = format!("The following targets do not exist: '{function}'");
         return Err(AwsError::new("InvalidTarget", message));

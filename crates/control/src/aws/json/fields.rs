@@ -1,4 +1,7 @@
 //! The members of an input, read one by one with their types, and those that nobody has read.
+//!
+//! A member that breaks a rule of its own does not end the reading: it is complained of, and something takes its place. The
+//! service tells the caller of all complaints at once, and uses nothing of what was made with what took their place.
 
 use super::Protocol;
 use crate::aws::error::AwsError;
@@ -7,6 +10,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
+use wire::query::{COMPLAINTS_MAX, Complaint};
 
 /// Characters of a caller's text in a message.
 const SHOWN_CHARS_MAX: usize = 200;
@@ -19,6 +23,7 @@ pub(crate) struct Fields<'a> {
     /// Where it stands, as AWS's messages have it: `tags.1.member.`; empty at the top.
     path: String,
     read: Rc<RefCell<HashMap<String, Read>>>,
+    complaints: Rc<RefCell<Vec<Complaint>>>,
 }
 
 /// How far a member was read.
@@ -37,6 +42,28 @@ impl<'a> Fields<'a> {
             object,
             path: String::new(),
             read: Rc::default(),
+            complaints: Rc::default(),
+        }
+    }
+
+    /// What came of the members, unless they were complained of.
+    pub(crate) fn told<T>(&self, result: Result<T, AwsError>) -> Result<T, AwsError> {
+        AwsError::or_violations(result, self.complaints.borrow().clone(), self.protocol.invalid)
+    }
+
+    /// Goes on with `instead` where a member breaks a rule of its own, and keeps the complaint.
+    fn noted<T>(&self, read: Result<T, AwsError>, instead: T) -> Result<T, AwsError> {
+        match read {
+            Err(error) if !error.violations.is_empty() => {
+                let mut complaints = self.complaints.borrow_mut();
+                for complaint in error.violations {
+                    if complaints.len() < COMPLAINTS_MAX && complaints.iter().all(|it| it.place != complaint.place) {
+                        complaints.push(complaint);
+                    }
+                }
+                Ok(instead)
+            }
+            read => read,
         }
     }
 
@@ -61,7 +88,8 @@ impl<'a> Fields<'a> {
 
     /// A text that must be there.
     pub(crate) fn required_text(&self, name: &str) -> Result<&'a str, AwsError> {
-        self.text(name)?.ok_or_else(|| self.is_null(name))
+        let text = self.text(name)?.ok_or_else(|| self.is_null(name));
+        self.noted(text, "")
     }
 
     /// A whole number.
@@ -78,17 +106,21 @@ impl<'a> Fields<'a> {
 
     /// A number with bounds.
     pub(crate) fn number_within(&self, name: &str, bounds: RangeInclusive<i64>) -> Result<Option<i64>, AwsError> {
-        let number = self.number(name)?;
-        let rule = match number {
-            Some(number) if number < *bounds.start() => {
-                format!("Member must have value greater than or equal to {}", bounds.start())
-            }
-            Some(number) if number > *bounds.end() => {
-                format!("Member must have value less than or equal to {}", bounds.end())
-            }
-            _ => return Ok(number),
+        let Some(number) = self.number(name)? else {
+            return Ok(None);
         };
-        Err(self.broken(name, &rule))
+        let (nearest, rule) = match number {
+            _ if number < *bounds.start() => (
+                *bounds.start(),
+                format!("Member must have value greater than or equal to {}", bounds.start()),
+            ),
+            _ if number > *bounds.end() => (
+                *bounds.end(),
+                format!("Member must have value less than or equal to {}", bounds.end()),
+            ),
+            _ => return Ok(Some(number)),
+        };
+        self.noted(Err(self.broken(name, &rule)), Some(nearest))
     }
 
     /// Yes or no.
@@ -104,13 +136,14 @@ impl<'a> Fields<'a> {
     pub(crate) fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, AwsError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         let found = words.iter().find(|(word, _)| *word == text);
-        found.map(|(_, value)| Some(*value)).ok_or_else(|| {
+        let found = found.map(|(_, value)| Some(*value)).ok_or_else(|| {
             let all: Vec<_> = words.iter().map(|(word, _)| *word).collect();
             self.broken(
                 name,
                 &format!("Member must satisfy enum value set: [{}]", all.join(", ")),
             )
-        })
+        });
+        self.noted(found, None)
     }
 
     /// Texts; none where the member is missing.
@@ -154,9 +187,8 @@ impl<'a> Fields<'a> {
     /// The error for a member that is missing.
     pub(crate) fn is_null(&self, name: &str) -> AwsError {
         let place = self.place(name);
-        self.error(&format!(
-            "Value null at '{place}' failed to satisfy constraint: Member must not be null"
-        ))
+        let text = format!("Value null at '{place}' failed to satisfy constraint: Member must not be null");
+        self.error(place, text)
     }
 
     /// The error for a member that breaks `rule`, in AWS's words.
@@ -167,9 +199,8 @@ impl<'a> Fields<'a> {
             Some(value) => shown(&value.to_string()),
             None => String::new(),
         };
-        self.error(&format!(
-            "Value '{value}' at '{place}' failed to satisfy constraint: {rule}"
-        ))
+        let text = format!("Value '{value}' at '{place}' failed to satisfy constraint: {rule}");
+        self.error(place, text)
     }
 
     /// A member that nobody has read.
@@ -189,8 +220,8 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn error(&self, message: &str) -> AwsError {
-        AwsError::new(self.protocol.invalid, format!("1 validation error detected: {message}"))
+    fn error(&self, place: String, text: String) -> AwsError {
+        AwsError::violations(self.protocol.invalid, vec![Complaint { place, text }])
     }
 
     fn items(&self, name: &str, read: Read) -> Result<&'a [Value], AwsError> {
@@ -208,6 +239,7 @@ impl<'a> Fields<'a> {
             object,
             path: format!("{place}."),
             read: Rc::clone(&self.read),
+            complaints: Rc::clone(&self.complaints),
         })
     }
 

@@ -71,14 +71,35 @@ fn members_have_types() {
     ] {
         assert_eq!(error.code, "SerializationException");
     }
-    let error = fields.number_within("Number", 1..=5).unwrap_err();
-    assert_eq!(
-        error.message,
-        "1 validation error detected: Value '7' at 'number' failed to satisfy constraint: Member must have value less \
-         than or equal to 5"
-    );
-    assert!(fields.word("Text", &[("b", 1)]).is_err());
     assert_eq!(fields.word("Text", &[("a", 1)]).unwrap(), Some(1));
+    assert_eq!(fields.told(Ok(7)), Ok(7));
+}
+
+#[test]
+fn every_member_that_breaks_a_rule_is_told() {
+    let object = json!({ "Number": 7, "Text": "a", "Inside": {} });
+    let object = object.as_object().unwrap();
+    let fields = Fields::new(&TEST, object);
+    assert_eq!(
+        fields.number_within("Number", 1..=5).unwrap(),
+        Some(5),
+        "reading goes on"
+    );
+    assert_eq!(fields.word("Text", &[("b", 1)]).unwrap(), None);
+    let inside = fields.object("Inside").unwrap().unwrap();
+    assert_eq!(inside.required_text("Key").unwrap(), "");
+    // What comes of what stands in a member's place is not told.
+    let last: Result<(), _> = Err(inside.broken("Key", "Member must be longer"));
+    let told = fields.told(last).unwrap_err();
+    assert_eq!(told.code, TEST.invalid);
+    assert_eq!(
+        told.message,
+        "3 validation errors detected: Value '7' at 'number' failed to satisfy constraint: Member must have value less than \
+         or equal to 5; Value 'a' at 'text' failed to satisfy constraint: Member must satisfy enum value set: [b]; Value null \
+         at 'inside.key' failed to satisfy constraint: Member must not be null"
+    );
+    let unreadable: Result<(), _> = Err(fields.number("Text").unwrap_err());
+    assert_eq!(fields.told(unreadable).unwrap_err().code, "SerializationException");
 }
 
 #[test]
@@ -92,8 +113,9 @@ fn what_nobody_has_read_is_found() {
         tag.required_text("Key").unwrap();
     }
     assert_eq!(fields.unread().as_deref(), Some("tags.2.member.Extra"));
+    tags[1].required_text("Value").unwrap();
     assert_eq!(
-        tags[1].required_text("Value").unwrap_err().message,
+        fields.told(Ok(())).unwrap_err().message,
         "1 validation error detected: Value null at 'tags.2.member.value' failed to satisfy constraint: Member must not \
          be null"
     );

@@ -33,7 +33,8 @@ impl Call<'_> {
 
     /// The function that is to be changed: it exists.
     pub(super) fn changed_function(&self) -> Result<FunctionArn, LambdaError> {
-        let arn = self.function_itself()?;
+        let name = self.named.first().map(String::as_str).unwrap_or_default();
+        let arn = Reference::written(name, self.scope)?.arn(self.scope);
         match self.state.function(&arn) {
             Some(_) => Ok(arn),
             None => Err(self.no_function(&arn)),
@@ -58,7 +59,7 @@ impl Call<'_> {
                  have length less than or equal to 64"
             )));
         }
-        let reference = Reference::read(text, None, self.scope)?;
+        let reference = Reference::written(text, self.scope)?;
         if reference.qualifier().is_some() {
             return Err(LambdaError::invalid_parameter("A new function has no qualifier"));
         }

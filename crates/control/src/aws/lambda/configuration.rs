@@ -1,7 +1,7 @@
 //! The configuration of a function, as CreateFunction and UpdateFunctionConfiguration take it. Source: Lambda 1.3.
 
-use super::input::{Members, at_most};
-use super::{Call, event_invoke, vpc};
+use super::input::Members;
+use super::{Call, event_invoke, layers, vpc};
 use crate::lambda::error::LambdaError;
 use model::Secret;
 use model::lambda::about::{About, Architecture, AttachedLayer, RoleArn, Tracing};
@@ -38,40 +38,16 @@ pub(super) fn read(
     configuration: &mut FunctionConfiguration,
     about: &mut About,
 ) -> Result<(), LambdaError> {
+    plain(members, configuration, about)?;
+    if let Some(logging) = members.object("LoggingConfig")? {
+        configuration.logging = self::logging(&logging, &configuration.logging)?;
+    }
     members.without(&NOT_BUILT)?;
-    if let Some(dead_letter) = members.object("DeadLetterConfig")? {
-        event_invoke::check_dead_letter(dead_letter.text("TargetArn")?)?;
-    }
-    if let Some(role) = members.text("Role")? {
-        about.role = RoleArn::try_from(role).map_err(|_| LambdaError::not_a_name(role, "role", ROLE_PATTERN))?;
-    }
     if let Some(runtime) = members.text("Runtime")? {
         configuration.runtime = self::runtime(runtime)?;
     }
-    if let Some(handler) = members.text("Handler")? {
-        at_most(handler, "handler", 128)?;
-        if handler.is_empty() || handler.contains(char::is_whitespace) {
-            return Err(LambdaError::not_a_name(handler, "handler", "[^\\s]+"));
-        }
-        configuration.handler = handler.to_owned();
-    }
-    if let Some(description) = members.text("Description")? {
-        at_most(description, "description", 256)?;
-        about.description = description.to_owned();
-    }
-    if let Some(secs) = members.number("Timeout", 1, 900)? {
-        let timeout = FunctionTimeout::try_from(Duration::from_secs(secs.into()));
-        configuration.timeout = timeout.map_err(|error| LambdaError::invalid_parameter(&error.to_string()))?;
-    }
-    if let Some(megabytes) = members.number("MemorySize", 128, 10_240)? {
-        let memory = FunctionMemory::try_from(u64::from(megabytes));
-        configuration.memory = memory.map_err(|error| LambdaError::invalid_parameter(&error.to_string()))?;
-    }
-    if let Some(storage) = members.object("EphemeralStorage")?
-        && let Some(size) = storage.number("Size", 512, 10_240)?
-    {
-        let size = EphemeralStorage::try_from(u64::from(size));
-        configuration.ephemeral_storage = size.map_err(|error| LambdaError::invalid_parameter(&error.to_string()))?;
+    if let Some(dead_letter) = members.object("DeadLetterConfig")? {
+        event_invoke::check_dead_letter(dead_letter.text("TargetArn")?)?;
     }
     if let Some(environment) = members.object("Environment")? {
         configuration.environment = self::environment(&environment)?;
@@ -80,26 +56,89 @@ pub(super) fn read(
     if let Some(vpc) = members.object("VpcConfig")? {
         about.vpc = Some(vpc::read(call, &vpc, about.vpc.as_ref())?);
     }
-    if let Some(mode) = members.object("TracingConfig")? {
-        about.tracing = match mode.text("Mode")? {
-            Some("Active") => Tracing::Active,
-            None | Some("PassThrough") => Tracing::PassThrough,
-            Some(other) => {
-                return Err(LambdaError::not_in_set(
-                    other,
-                    "tracingConfig.mode",
-                    "[Active, PassThrough]",
-                ));
-            }
-        };
-    }
-    if let Some(logging) = members.object("LoggingConfig")? {
-        configuration.logging = self::logging(&logging, &configuration.logging)?;
-    }
     if let Some(layers) = members.texts("Layers")? {
         (configuration.layers, about.layers) = self::layers(call, &layers, &about.layers)?;
     }
     Ok(())
+}
+
+/// The members with rules of their own only.
+pub(super) fn plain(
+    members: &Members<'_>,
+    configuration: &mut FunctionConfiguration,
+    about: &mut About,
+) -> Result<(), LambdaError> {
+    let invalid = |error: &dyn std::fmt::Display| LambdaError::invalid_parameter(&error.to_string());
+    if let Some(role) = members.text("Role")? {
+        let read = RoleArn::try_from(role).map_err(|_| LambdaError::not_a_name(role, "role", ROLE_PATTERN));
+        about.role = members.noted(read, about.role.clone())?;
+    }
+    if let Some(handler) = members.text_within("Handler", 128)? {
+        if handler.is_empty() || handler.contains(char::is_whitespace) {
+            members.noted(Err(LambdaError::not_a_name(handler, "handler", "[^\\s]+")), ())?;
+        }
+        configuration.handler = handler.to_owned();
+    }
+    if let Some(description) = members.text_within("Description", 256)? {
+        about.description = description.to_owned();
+    }
+    if let Some(secs) = members.number("Timeout", 1, 900)? {
+        let timeout = FunctionTimeout::try_from(Duration::from_secs(secs.into()));
+        configuration.timeout = timeout.map_err(|error| invalid(&error))?;
+    }
+    if let Some(megabytes) = members.number("MemorySize", 128, 10_240)? {
+        let memory = FunctionMemory::try_from(u64::from(megabytes));
+        configuration.memory = memory.map_err(|error| invalid(&error))?;
+    }
+    if let Some(storage) = members.object("EphemeralStorage")?
+        && let Some(size) = storage.number("Size", 512, 10_240)?
+    {
+        let size = EphemeralStorage::try_from(u64::from(size));
+        configuration.ephemeral_storage = size.map_err(|error| invalid(&error))?;
+    }
+    if let Some(mode) = members.object("TracingConfig")? {
+        let tracing = match mode.text("Mode")? {
+            Some("Active") => Ok(Tracing::Active),
+            None | Some("PassThrough") => Ok(Tracing::PassThrough),
+            Some(other) => Err(LambdaError::not_in_set(
+                other,
+                "tracingConfig.mode",
+                "[Active, PassThrough]",
+            )),
+        };
+        about.tracing = members.noted(tracing, about.tracing)?;
+    }
+    if let Some(environment) = members.object("Environment")? {
+        members.noted(check_names(&environment), ())?;
+    }
+    Ok(())
+}
+
+/// Source: Lambda 1.2, 8.3. AWS does not repeat the variables: they may be secrets.
+fn check_names(environment: &Members<'_>) -> Result<(), LambdaError> {
+    let is_bad = |name: &str| {
+        let alone = BTreeMap::from([(name.to_owned(), Secret::new(String::new()))]);
+        // A reserved name need not fit; it has an error of its own.
+        match Environment::new(alone) {
+            Err(EnvironmentRefusal::Reserved(_)) => false,
+            Err(EnvironmentRefusal::Name(_)) => true,
+            _ => name.len() < 2,
+        }
+    };
+    let pairs = environment.pairs("Variables")?.unwrap_or_default();
+    match pairs.iter().any(|(name, _)| is_bad(name)) {
+        false => Ok(()),
+        true => Err(bad_name()),
+    }
+}
+
+fn bad_name() -> LambdaError {
+    let place = "environment.variables";
+    let text = format!(
+        "Value at '{place}' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular \
+         expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]"
+    );
+    LambdaError::violation(place, text)
 }
 
 /// `Architectures`.
@@ -108,7 +147,7 @@ pub(super) fn architecture(members: &Members<'_>) -> Result<Option<Architecture>
         return Ok(None);
     };
     let shown = format!("[{}]", list.join(", "));
-    match list[..] {
+    let read = match list[..] {
         ["x86_64"] => Ok(Some(Architecture::X8664)),
         ["arm64"] => Ok(Some(Architecture::Arm64)),
         [] => Err(LambdaError::constraint(
@@ -126,7 +165,8 @@ pub(super) fn architecture(members: &Members<'_>) -> Result<Option<Architecture>
             "architectures",
             "have length less than or equal to 1",
         )),
-    }
+    };
+    members.noted(read, None)
 }
 
 /// Runtimes that AWS had once, and creates and updates no more. Source: Lambda 1.8.
@@ -193,13 +233,6 @@ fn environment(members: &Members<'_>) -> Result<Environment, LambdaError> {
              request: {reserved}"
         )));
     }
-    if let Some((name, _)) = pairs.iter().find(|(name, _)| name.len() < 2) {
-        return Err(LambdaError::not_a_name(
-            name,
-            "environment.variables",
-            "[a-zA-Z]([a-zA-Z0-9_])+",
-        ));
-    }
     let variables = pairs
         .iter()
         .map(|(name, value)| ((*name).to_owned(), Secret::new((*value).to_owned())));
@@ -212,9 +245,7 @@ fn environment(members: &Members<'_>) -> Result<Environment, LambdaError> {
             let measured = serde_json::Value::Object(all);
             LambdaError::invalid_parameter(&format!("{unable} exceeded the 4KB limit. String measured: {measured}"))
         }
-        EnvironmentRefusal::Name(name) => {
-            LambdaError::not_a_name(&name, "environment.variables", "[a-zA-Z]([a-zA-Z0-9_])+")
-        }
+        EnvironmentRefusal::Name(_) => bad_name(),
         refusal => LambdaError::invalid_parameter(&refusal.to_string()),
     })
 }
@@ -228,11 +259,8 @@ fn logging(members: &Members<'_>, before: &Logging) -> Result<Logging, LambdaErr
         Some("Text") => false,
         None => before.format != LogFormat::Text,
         Some(other) => {
-            return Err(LambdaError::not_in_set(
-                other,
-                "loggingConfig.logFormat",
-                "[JSON, Text]",
-            ));
+            let wrong = LambdaError::not_in_set(other, "loggingConfig.logFormat", "[JSON, Text]");
+            members.noted(Err(wrong), true)?
         }
     };
     let format = match is_json {
@@ -251,10 +279,10 @@ fn logging(members: &Members<'_>, before: &Logging) -> Result<Logging, LambdaErr
                 LogFormat::Text => Default::default(),
             };
             if let Some(text) = application {
-                application_level = self::application_level(text)?;
+                application_level = members.noted(self::application_level(text), application_level)?;
             }
             if let Some(text) = system {
-                system_level = self::system_level(text)?;
+                system_level = members.noted(self::system_level(text), system_level)?;
             }
             LogFormat::Json {
                 application_level,
@@ -265,8 +293,10 @@ fn logging(members: &Members<'_>, before: &Logging) -> Result<Logging, LambdaErr
     let group = match members.text("LogGroup")? {
         None => before.group.clone(),
         Some(text) => {
-            let group = LogGroupName::try_from(text);
-            Some(group.map_err(|_| LambdaError::not_a_name(text, "loggingConfig.logGroup", "[\\.\\-_/#A-Za-z0-9]+"))?)
+            let group = LogGroupName::try_from(text).map(Some);
+            let group =
+                group.map_err(|_| LambdaError::not_a_name(text, "loggingConfig.logGroup", "[\\.\\-_/#A-Za-z0-9]+"));
+            members.noted(group, None)?
         }
     };
     Ok(Logging { format, group })
@@ -312,6 +342,7 @@ fn layers(
                 "Layers are not in the same region as the function. Layers are expected to be in region {region}."
             )));
         }
+        layers::check_open(call, layers::GET, &arn.layer(), &arn)?;
         if let Some(other) = attached.iter().find(|other| other.arn.layer() == arn.layer()) {
             return Err(LambdaError::invalid_parameter(&format!(
                 "Two different versions of the same layer are not allowed to be referenced in the same function. {} and \

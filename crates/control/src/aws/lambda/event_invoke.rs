@@ -1,6 +1,6 @@
 //! What becomes of asynchronous invocations: retries, age, destinations. Source: Lambda 8.12.
 
-use super::{Call, Change, Document, role};
+use super::{Call, Change, Document};
 use crate::lambda::error::LambdaError;
 use crate::lambda::name::Reference;
 use crate::objects::NoBucket;
@@ -10,6 +10,7 @@ use model::command::event_invoke::{self, Destinations, PutConfig, UpdateConfig};
 use model::lambda::event_invoke::{
     Destination, EventInvokeConfig, FailureDestination, MaximumEventAge, MaximumRetryAttempts, QualifiedArn, Settings,
 };
+use model::lambda::execution_role;
 use model::refusal::EventInvokeRefusal;
 use model::{Command, FunctionArn, Owner, Timestamp};
 use serde::Deserialize;
@@ -354,30 +355,36 @@ fn bucket_of(destinations: &Destinations) -> Option<&BucketArn> {
     destinations.on_failure.as_ref().and_then(FailureDestination::bucket)
 }
 
-/// Whether the role may put what Lambda puts in its name on AWS: objects into the bucket. A function of the manifest is not
-/// asked about, whose destinations are its own.
+/// Whether the role may do what Lambda does in its name: invoke the functions, and put objects into the bucket. A function of the
+/// manifest is not asked about, whose destinations are its own. Source: Lambda 5.9; the words are Lambda's for other services.
 fn check_role(
     call: &Call<'_>,
     function: &QualifiedArn,
     destinations: Option<&Destinations>,
 ) -> Result<(), LambdaError> {
-    let Some(bucket) = destinations.and_then(bucket_of) else {
+    let Some(Destinations { on_success, on_failure }) = destinations else {
         return Ok(());
     };
     if !call.state.is_invocable(function) {
         return Err(missing());
     }
-    let lambda = call.state.lambda();
-    let version = lambda.version(&function.invoked()).map(|version| &version.about);
-    let about = version.or_else(|| lambda.record(&function.function()).map(|record| &record.about));
-    let Some(about) = about else { return Ok(()) };
-    let objects = format!("{bucket}/aws/lambda/async/{}/*", function.function().name());
-    match role::may(call, &about.role, "s3:PutObject", [objects], &[]) {
-        true => Ok(()),
-        false => Err(LambdaError::invalid_parameter(&format!(
-            "The function's execution role does not have permissions to call PutObject on {bucket}"
-        ))),
+    let on_success = on_success.clone().map(FailureDestination::Function);
+    for to in on_success.into_iter().chain(on_failure.clone()) {
+        // What cannot be a destination at all is refused as such.
+        let is_one = to
+            .function()
+            .is_none_or(|it| it.function != function.function() && call.state.is_invocable(&it.invoked()));
+        if is_one && !execution_role::may_deliver(call.state, function, &to) {
+            let operation = match to {
+                FailureDestination::Function(_) => "InvokeFunction",
+                FailureDestination::Bucket(_) => "PutObject",
+            };
+            return Err(LambdaError::invalid_parameter(&format!(
+                "The function's execution role does not have permissions to call {operation} on {to}"
+            )));
+        }
     }
+    Ok(())
 }
 
 /// Source: Lambda 8.4.

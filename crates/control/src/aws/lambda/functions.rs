@@ -1,7 +1,7 @@
 //! Functions: created, read, listed, updated, deleted. Source: Lambda 8.5.
 
 use super::code::{self as packages, Source as CodeSource, source};
-use super::configuration::{architecture, code, read};
+use super::configuration::{architecture, code, plain, read};
 use super::input::{Members, now};
 use super::page::Page;
 use super::policy::{fresh_revision, revision_of};
@@ -10,62 +10,41 @@ use super::{Call, Document, Plan, Prepare, tags, vpc};
 use crate::lambda::error::LambdaError;
 use hyper::StatusCode;
 use model::command::lambda::{Command, CreateFunction, UpdateFunction};
-use model::lambda::about::{About, FunctionRecord};
-use model::lambda::function::{Environment, Function, FunctionConfiguration, FunctionMemory, FunctionTimeout, Layers};
+use model::lambda::about::{About, Architecture, FunctionRecord, RoleArn, Tracing};
+use model::lambda::function::{
+    AwsApi, Environment, EphemeralStorage, Function, FunctionConfiguration, FunctionMemory, FunctionTimeout, Layers,
+};
 use model::lambda::logging::Logging;
+use model::lambda::package::{Package, PackageDigest};
 use model::lambda::runtime::Runtime;
 use model::{Command as AnyCommand, FunctionArn, Owner};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub(super) fn create(call: &Call<'_>) -> Result<Plan, LambdaError> {
-    let members = Members::of(call.json)?;
-    let (arn, name) = call.new_function(members.required("FunctionName")?)?;
+    let members = call.members()?;
+    let named = call.new_function(members.required("FunctionName")?).map(Some);
+    let named = members.noted(named, None)?;
     members.required("Role")?;
-    let asked = members.object("Code")?.ok_or_else(|| LambdaError::null("code"))?;
+    let asked = members.object("Code")?.ok_or_else(|| LambdaError::null("code"));
+    let asked = members.noted(asked.map(Some), None)?;
     match members.text("PackageType")? {
         None | Some("Zip") => {}
         Some("Image") => return Err(LambdaError::not_built("functions of container images are not built")),
-        Some(other) => return Err(LambdaError::not_in_set(other, "packageType", "[Image, Zip]")),
+        Some(other) => members.noted(Err(LambdaError::not_in_set(other, "packageType", "[Image, Zip]")), ())?,
     }
+    let (mut configuration, mut about) = fresh(call)?;
+    about.architecture = architecture(&members)?.unwrap_or_default();
+    read(call, &members, &mut configuration, &mut about)?;
+    // What cannot be read any further is told with everything else.
+    let ((arn, name), asked) = named.zip(asked).ok_or_else(LambdaError::service)?;
     if members.text("Runtime")?.is_none() || members.text("Handler")?.is_none() {
         return Err(LambdaError::invalid_parameter(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
         ));
     }
     let CodeSource::Zip = source(&asked)?.ok_or_else(|| LambdaError::null("code"))?;
-    let package = call.package.cloned().ok_or_else(LambdaError::service)?;
-    let mut configuration = FunctionConfiguration {
-        runtime: Runtime::ProvidedAl2023,
-        handler: String::new(),
-        timeout: FunctionTimeout::default(),
-        memory: FunctionMemory::default(),
-        environment: Environment::default(),
-        concurrency: None,
-        provisioned: 0,
-        ephemeral_storage: model::lambda::function::EphemeralStorage::default(),
-        logging: Logging::default(),
-        layers: Layers::default(),
-        network: None,
-        aws_api: model::lambda::function::AwsApi::OwnRole,
-    };
-    let role = members.required("Role")?;
-    let mut about = About {
-        role: role.try_into().map_err(|_| {
-            let pattern = "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+";
-            LambdaError::not_a_name(role, "role", pattern)
-        })?,
-        description: String::new(),
-        package,
-        architecture: architecture(&members)?.unwrap_or_default(),
-        has_environment: false,
-        tracing: model::lambda::about::Tracing::default(),
-        layers: Vec::new(),
-        vpc: None,
-        last_modified: now(),
-        revision: fresh_revision()?,
-    };
-    read(call, &members, &mut configuration, &mut about)?;
+    about.package = call.package.cloned().ok_or_else(LambdaError::service)?;
     call.check_role(&about.role, &arn)?;
     vpc::check_role(call, &about)?;
     call.check_storage(about.package.bytes)?;
@@ -103,8 +82,44 @@ pub(super) fn create(call: &Call<'_>) -> Result<Plan, LambdaError> {
     Ok(Plan::new(vec![AnyCommand::Lambda(command)], answer).with_prepare(prepare))
 }
 
+/// What a function begins with, until the members of a call are read: they say the runtime, the handler, the role and the
+/// package of each.
+fn fresh(call: &Call<'_>) -> Result<(FunctionConfiguration, About), LambdaError> {
+    let nobody = format!("arn:{}:iam::{}:role/none", call.scope.partition(), call.scope.account);
+    let configuration = FunctionConfiguration {
+        runtime: Runtime::ProvidedAl2023,
+        handler: String::new(),
+        timeout: FunctionTimeout::default(),
+        memory: FunctionMemory::default(),
+        environment: Environment::default(),
+        concurrency: None,
+        provisioned: 0,
+        ephemeral_storage: EphemeralStorage::default(),
+        logging: Logging::default(),
+        layers: Layers::default(),
+        network: None,
+        aws_api: AwsApi::OwnRole,
+    };
+    let about = About {
+        role: RoleArn::try_from(nobody.as_str()).map_err(|_| LambdaError::service())?,
+        description: String::new(),
+        package: Package {
+            digest: PackageDigest([0; 32]),
+            bytes: 0,
+        },
+        architecture: Architecture::default(),
+        has_environment: false,
+        tracing: Tracing::default(),
+        layers: Vec::new(),
+        vpc: None,
+        last_modified: now(),
+        revision: fresh_revision()?,
+    };
+    Ok((configuration, about))
+}
+
 pub(super) fn update_code(call: &Call<'_>) -> Result<Plan, LambdaError> {
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     let arn = call.changed_function()?;
     let record = call.record(&arn)?;
     let CodeSource::Zip = source(&members)?
@@ -122,8 +137,14 @@ pub(super) fn update_code(call: &Call<'_>) -> Result<Plan, LambdaError> {
 }
 
 pub(super) fn update_configuration(call: &Call<'_>) -> Result<Plan, LambdaError> {
-    let members = Members::of(call.json)?;
-    let arn = call.changed_function()?;
+    let members = call.members()?;
+    let arn = call.changed_function();
+    if arn.is_err() {
+        // What is wrong with the members is told whether or not the function is there.
+        let (mut configuration, mut about) = fresh(call)?;
+        plain(&members, &mut configuration, &mut about)?;
+    }
+    let arn = arn?;
     let record = call.record(&arn)?;
     let (mut function, mut about) = begun(call, &arn, record)?;
     read(call, &members, &mut function.configuration, &mut about)?;

@@ -1,14 +1,83 @@
 //! What a caller sends: a JSON object, whose members are read one by one. Unknown ones are ignored (Lambda 8.1).
 
+use super::Call;
 use crate::aws::json;
 use crate::lambda::error::LambdaError;
 use model::Timestamp;
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
+use wire::query::{COMPLAINTS_MAX, Complaint};
+
+/// What was found wrong with the members of a call while they were read. Whoever reads goes on, with something in the
+/// place of the member, and nothing of what comes of it is used: the caller is told everything at once. Source: Lambda 8.3.
+#[derive(Default)]
+pub(super) struct Found(RefCell<Vec<Complaint>>);
+
+impl Found {
+    /// Keeps what is wrong with members that break rules of their own, and passes other errors on.
+    fn note(&self, error: LambdaError) -> Result<(), LambdaError> {
+        let mut found = self.0.borrow_mut();
+        for complaint in error.into_violations()? {
+            // Of one member only the first counts: those that follow come from what stands in its place.
+            if found.len() < COMPLAINTS_MAX && found.iter().all(|it| it.place != complaint.place) {
+                found.push(complaint);
+            }
+        }
+        Ok(())
+    }
+
+    /// What came of a call, unless members were found wrong.
+    fn told<T>(&self, result: Result<T, LambdaError>) -> Result<T, LambdaError> {
+        match result {
+            Err(error) if error.is_about_content() => return Err(error),
+            result if self.0.borrow().is_empty() => return result,
+            // What else is wrong comes up when these are mended.
+            Err(error) => drop(self.note(error)),
+            Ok(_) => {}
+        }
+        Err(LambdaError::all_violations(self.0.take()))
+    }
+}
+
+impl Call<'_> {
+    /// What an operation makes of the call. Members that break rules of their own are told before everything else that is
+    /// wrong, and all at once.
+    pub(super) fn answered<T>(&self, by: fn(&Call<'_>) -> Result<T, LambdaError>) -> Result<T, LambdaError> {
+        self.found.told(by(self))
+    }
+
+    /// The members of the body.
+    pub(super) fn members(&self) -> Result<Members<'_>, LambdaError> {
+        self.members_of(self.json)
+    }
+
+    /// The members of the body, where it was read elsewhere.
+    pub(super) fn members_of<'a>(&'a self, json: &'a Value) -> Result<Members<'a>, LambdaError> {
+        Ok(Members {
+            found: Some(&self.found),
+            ..Members::of(json)?
+        })
+    }
+
+    /// As [`Members::noted`].
+    pub(super) fn noted<T>(&self, read: Result<T, LambdaError>, instead: T) -> Result<T, LambdaError> {
+        match read {
+            Err(error) => self.found.note(error).map(|()| instead),
+            read => read,
+        }
+    }
+}
 
 /// The members of a call's body, or of an object in it.
-#[derive(Clone, Copy)]
-pub(super) struct Members<'a>(Option<&'a Map<String, Value>>);
+#[derive(Clone)]
+pub(super) struct Members<'a> {
+    object: Option<&'a Map<String, Value>>,
+    /// Where the object stands, as AWS's messages have it: `ephemeralStorage.`; empty at the top.
+    place: String,
+    /// Where mistakes are kept. `None`: the first one is an error.
+    found: Option<&'a Found>,
+}
 
 /// A body as JSON; an empty one has no members.
 pub(super) fn parsed(body: &[u8]) -> Result<Value, LambdaError> {
@@ -24,16 +93,34 @@ pub(super) fn parsed(body: &[u8]) -> Result<Value, LambdaError> {
 
 impl<'a> Members<'a> {
     pub(super) fn of(value: &'a Value) -> Result<Self, LambdaError> {
-        match value {
-            Value::Null => Ok(Self(None)),
-            Value::Object(map) => Ok(Self(Some(map))),
-            _ => Err(malformed("the body", "an object")),
+        let object = match value {
+            Value::Null => None,
+            Value::Object(map) => Some(map),
+            _ => return Err(malformed("the body", "an object")),
+        };
+        Ok(Self {
+            object,
+            place: String::new(),
+            found: None,
+        })
+    }
+
+    /// Goes on with `instead` where a member breaks a rule of its own, and keeps the mistake.
+    pub(super) fn noted<T>(&self, read: Result<T, LambdaError>, instead: T) -> Result<T, LambdaError> {
+        match (read, self.found) {
+            (Err(error), Some(found)) => found.note(error).map(|()| instead),
+            (read, _) => read,
         }
+    }
+
+    /// Where a member stands, as AWS's messages have it.
+    pub(super) fn place(&self, name: &str) -> String {
+        format!("{}{}", self.place, path(name))
     }
 
     /// A member that is there and is not `null`.
     pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
-        self.0?.get(name).filter(|value| !value.is_null())
+        self.object?.get(name).filter(|value| !value.is_null())
     }
 
     pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, LambdaError> {
@@ -44,7 +131,16 @@ impl<'a> Members<'a> {
     }
 
     pub(super) fn required(&self, name: &str) -> Result<&'a str, LambdaError> {
-        self.text(name)?.ok_or_else(|| LambdaError::null(&path(name)))
+        let text = self.text(name)?;
+        text.map_or_else(|| self.noted(Err(LambdaError::null(&self.place(name))), ""), Ok)
+    }
+
+    /// A text that is not longer than it may be.
+    pub(super) fn text_within(&self, name: &str, chars_max: usize) -> Result<Option<&'a str>, LambdaError> {
+        let text = self.text(name)?;
+        let checked = text.map_or(Ok(()), |text| at_most(text, &self.place(name), chars_max));
+        self.noted(checked, ())?;
+        Ok(text)
     }
 
     pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, LambdaError> {
@@ -58,20 +154,28 @@ impl<'a> Members<'a> {
     pub(super) fn number(&self, name: &str, min: i64, max: i64) -> Result<Option<u32>, LambdaError> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let number = value.as_i64().ok_or_else(|| malformed(name, "an integer"))?;
-        let outside = |rule: String| LambdaError::constraint(&number.to_string(), &path(name), &rule);
-        match u32::try_from(number) {
-            _ if number < min => Err(outside(format!("have value greater than or equal to {min}"))),
-            _ if number > max => Err(outside(format!("have value less than or equal to {max}"))),
-            Ok(number) => Ok(Some(number)),
-            Err(_) => Err(malformed(name, "an integer")),
+        let rule = match number {
+            _ if number < min => Some(format!("have value greater than or equal to {min}")),
+            _ if number > max => Some(format!("have value less than or equal to {max}")),
+            _ => None,
+        };
+        if let Some(rule) = rule {
+            let outside = LambdaError::constraint(&number.to_string(), &self.place(name), &rule);
+            self.noted(Err(outside), ())?;
         }
+        let number = u32::try_from(number.clamp(min, max)).map_err(|_| malformed(name, "an integer"))?;
+        Ok(Some(number))
     }
 
     pub(super) fn object(&self, name: &str) -> Result<Option<Members<'a>>, LambdaError> {
         let value = self.get(name);
         value
             .map(|value| match value {
-                Value::Object(map) => Ok(Members(Some(map))),
+                Value::Object(map) => Ok(Members {
+                    object: Some(map),
+                    place: format!("{}.", self.place(name)),
+                    found: self.found,
+                }),
                 _ => Err(malformed(name, "an object")),
             })
             .transpose()
@@ -96,7 +200,7 @@ impl<'a> Members<'a> {
 
     /// All members.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
-        self.0
+        self.object
             .into_iter()
             .flat_map(|map| map.iter().map(|(name, value)| (name.as_str(), value)))
     }

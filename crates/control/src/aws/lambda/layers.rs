@@ -1,10 +1,11 @@
 //! Layers. Source: Lambda 8.9.
 
 use super::code::{self, Source as CodeSource, source};
-use super::input::{self, Members, at_most, now};
+use super::input::{self, now};
 use super::page::Page;
-use super::policy::{fresh_revision, revision_of, uuid};
+use super::policy::{ShownCondition, ShownStatement, fresh_revision, revision_of, text, uuid, whole as whole_policy};
 use super::{Call, Document, Plan, Prepare, shapes};
+use crate::aws::access;
 use crate::lambda::error::LambdaError;
 use hyper::StatusCode;
 use model::command::lambda::Command;
@@ -12,20 +13,20 @@ use model::lambda::about::Architecture;
 use model::lambda::layer::{LayerArn, LayerStatement, LayerVersion, LayerVersionArn, is_layer_name};
 use model::lambda::policy::StatementId;
 use model::{AccountId, Command as AnyCommand};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::fmt::Display;
 use std::sync::Arc;
 
+/// What reads a layer, and what attaching one needs.
+pub(super) const GET: &str = "GetLayerVersion";
+
 pub(super) fn publish(call: &Call<'_>) -> Result<Plan, LambdaError> {
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     let layer = layer(call)?;
+    check_open(call, "PublishLayerVersion", &layer, &layer)?;
     let content = members.object("Content")?.ok_or_else(|| LambdaError::null("content"))?;
-    let CodeSource::Zip = source(&content)?.ok_or_else(|| LambdaError::null("content"))?;
-    let package = call.package.cloned().ok_or_else(LambdaError::service)?;
-    call.check_storage(package.bytes)?;
-    let description = members.text("Description")?.unwrap_or_default();
-    at_most(description, "description", 256)?;
-    let license = members.text("LicenseInfo")?;
-    license.map_or(Ok(()), |text| at_most(text, "licenseInfo", 512))?;
+    let description = members.text_within("Description", 256)?.unwrap_or_default();
+    let license = members.text_within("LicenseInfo", 512)?;
     let runtimes = members.texts("CompatibleRuntimes")?.unwrap_or_default();
     let architectures = members.texts("CompatibleArchitectures")?.unwrap_or_default();
     for (list, path, most) in [
@@ -34,9 +35,13 @@ pub(super) fn publish(call: &Call<'_>) -> Result<Plan, LambdaError> {
     ] {
         if list.len() > most {
             let rule = format!("have length less than or equal to {most}");
-            return Err(LambdaError::constraint(&format!("[{}]", list.join(", ")), path, &rule));
+            let wrong = LambdaError::constraint(&format!("[{}]", list.join(", ")), path, &rule);
+            members.noted(Err(wrong), ())?;
         }
     }
+    let CodeSource::Zip = source(&content)?.ok_or_else(|| LambdaError::null("content"))?;
+    let package = call.package.cloned().ok_or_else(LambdaError::service)?;
+    call.check_storage(package.bytes)?;
     let arn = layer.version(call.state.lambda().layer_version_last(&layer) + 1);
     let prepare = Prepare::package(&package);
     let version = LayerVersion {
@@ -46,7 +51,7 @@ pub(super) fn publish(call: &Call<'_>) -> Result<Plan, LambdaError> {
         runtimes: runtimes.into_iter().map(str::to_owned).collect(),
         architectures: architectures
             .into_iter()
-            .map(|text| architecture(text, "compatibleArchitectures"))
+            .map(|text| members.noted(architecture(text, "compatibleArchitectures"), Architecture::default()))
             .collect::<Result<_, _>>()?,
         license: license.map(str::to_owned),
         created: now(),
@@ -67,7 +72,8 @@ pub(super) fn publish(call: &Call<'_>) -> Result<Plan, LambdaError> {
 
 pub(super) fn get(call: &Call<'_>) -> Result<Document, LambdaError> {
     let missing = || LambdaError::resource_not_found("The resource you requested does not exist.");
-    let version = call.state.lambda().layer_version(&version(call)?).ok_or_else(missing)?;
+    let arn = version(call, GET)?;
+    let version = call.state.lambda().layer_version(&arn).ok_or_else(missing)?;
     Ok((StatusCode::OK, Some(whole(call, version))))
 }
 
@@ -78,6 +84,7 @@ pub(super) fn list_or_find(call: &Call<'_>) -> Result<Document, LambdaError> {
             let text = call.parameter("Arn").unwrap_or_default();
             let pattern = "arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+";
             let arn = LayerVersionArn::try_from(text).map_err(|_| LambdaError::not_a_name(text, "arn", pattern))?;
+            check_open(call, GET, &arn.layer(), &arn)?;
             let missing = || LambdaError::resource_not_found("The resource you requested does not exist.");
             let version = call.state.lambda().layer_version(&arn).ok_or_else(missing)?;
             Ok((StatusCode::OK, Some(whole(call, version))))
@@ -106,6 +113,7 @@ fn list(call: &Call<'_>) -> Result<Document, LambdaError> {
 
 pub(super) fn list_versions(call: &Call<'_>) -> Result<Document, LambdaError> {
     let layer = layer(call)?;
+    check_open(call, "ListLayerVersions", &layer, &layer)?;
     let page = Page::read(call, 50, 50)?;
     let versions = call.state.lambda().layer_versions_of(&layer).into_iter();
     let versions = versions.filter(|it| matches(call, it));
@@ -115,19 +123,21 @@ pub(super) fn list_versions(call: &Call<'_>) -> Result<Document, LambdaError> {
 }
 
 pub(super) fn delete(call: &Call<'_>) -> Result<Plan, LambdaError> {
-    let command = Command::DeleteLayerVersion(version(call)?);
+    let command = Command::DeleteLayerVersion(version(call, "DeleteLayerVersion")?);
     Ok(Plan::new(vec![AnyCommand::Lambda(command)], |_| {
         Ok((StatusCode::NO_CONTENT, None))
     }))
 }
 
 pub(super) fn add_permission(call: &Call<'_>) -> Result<Plan, LambdaError> {
-    let arn = existing(call)?;
-    let members = Members::of(call.json)?;
-    let id = statement_id(members.required("StatementId")?)?;
+    let arn = existing(call, "AddLayerVersionPermission")?;
+    let members = call.members()?;
+    let id = statement_id(members.required("StatementId")?);
+    let id = members.noted(id.map(Some), None)?;
     let action = members.required("Action")?;
     if action != "lambda:GetLayerVersion" {
-        return Err(LambdaError::not_a_name(action, "action", "lambda:GetLayerVersion"));
+        let wrong = LambdaError::not_a_name(action, "action", "lambda:GetLayerVersion");
+        members.noted(Err(wrong), ())?;
     }
     let principal = members.required("Principal")?;
     let account = principal
@@ -136,13 +146,14 @@ pub(super) fn add_permission(call: &Call<'_>) -> Result<Plan, LambdaError> {
     let account = match principal {
         "*" => None,
         text => {
-            let account = AccountId::try_from(account.unwrap_or(text));
+            let account = AccountId::try_from(account.unwrap_or(text)).map(Some);
             let pattern = "\\d{12}|\\*|arn:(aws[a-zA-Z-]*):iam::\\d{12}:root";
-            Some(account.map_err(|_| LambdaError::not_a_name(text, "principal", pattern))?)
+            let account = account.map_err(|_| LambdaError::not_a_name(text, "principal", pattern));
+            members.noted(account, None)?
         }
     };
     let statement = LayerStatement {
-        id,
+        id: id.ok_or_else(LambdaError::service)?,
         account,
         organization: members.text("OrganizationId")?.map(str::to_owned),
     };
@@ -154,14 +165,14 @@ pub(super) fn add_permission(call: &Call<'_>) -> Result<Plan, LambdaError> {
         expected: revision_of(call.parameter("RevisionId")),
         revision,
     };
-    let document = json!({ "Statement": shown.to_string(), "RevisionId": uuid(revision) });
+    let document = json!({ "Statement": text(&shown), "RevisionId": uuid(revision) });
     Ok(Plan::new(vec![AnyCommand::Lambda(command)], move |_| {
         Ok((StatusCode::CREATED, Some(document)))
     }))
 }
 
 pub(super) fn policy(call: &Call<'_>) -> Result<Document, LambdaError> {
-    let arn = existing(call)?;
+    let arn = existing(call, "GetLayerVersionPolicy")?;
     let version = call
         .state
         .lambda()
@@ -169,15 +180,14 @@ pub(super) fn policy(call: &Call<'_>) -> Result<Document, LambdaError> {
         .filter(|it| !it.statements.is_empty());
     let none = || LambdaError::resource_not_found("No policy is associated with the given resource.");
     let version = version.ok_or_else(none)?;
-    let statements: Vec<Value> = version.statements.iter().map(|it| rendered(&arn, it)).collect();
-    let policy = json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements });
-    let shown = json!({ "Policy": policy.to_string(), "RevisionId": uuid(version.policy_revision) });
+    let statements = version.statements.iter().map(|it| rendered(&arn, it)).collect();
+    let shown = json!({ "Policy": whole_policy(statements), "RevisionId": uuid(version.policy_revision) });
     Ok((StatusCode::OK, Some(shown)))
 }
 
 pub(super) fn remove_permission(call: &Call<'_>) -> Result<Plan, LambdaError> {
     let command = Command::RemoveLayerPermission {
-        layer_version: existing(call)?,
+        layer_version: existing(call, "RemoveLayerVersionPermission")?,
         statement: statement_id(call.named.get(2).map(String::as_str).unwrap_or_default())?,
         expected: revision_of(call.parameter("RevisionId")),
         revision: fresh_revision()?,
@@ -187,22 +197,24 @@ pub(super) fn remove_permission(call: &Call<'_>) -> Result<Plan, LambdaError> {
     }))
 }
 
-fn rendered(arn: &LayerVersionArn, statement: &LayerStatement) -> Value {
+/// Its keys in AWS's order. Source: Lambda 6.2.
+fn rendered(arn: &LayerVersionArn, statement: &LayerStatement) -> ShownStatement {
     let principal = match &statement.account {
         None => json!("*"),
         Some(account) => json!({ "AWS": format!("arn:aws:iam::{account}:root") }),
     };
-    let mut shown = json!({
-        "Sid": statement.id.as_str(),
-        "Effect": "Allow",
-        "Principal": principal,
-        "Action": "lambda:GetLayerVersion",
-        "Resource": arn.as_str(),
+    let condition = statement.organization.as_ref().map(|organization| ShownCondition {
+        string_equals: Map::from_iter([("aws:PrincipalOrgID".to_owned(), json!(organization))]),
+        ..ShownCondition::default()
     });
-    if let Some(organization) = &statement.organization {
-        shown["Condition"] = json!({ "StringEquals": { "aws:PrincipalOrgID": organization } });
+    ShownStatement {
+        sid: statement.id.to_string(),
+        effect: "Allow",
+        principal,
+        action: format!("lambda:{GET}"),
+        resource: arn.to_string(),
+        condition,
     }
-    shown
 }
 
 fn statement_id(text: &str) -> Result<StatementId, LambdaError> {
@@ -222,17 +234,37 @@ fn layer(call: &Call<'_>) -> Result<LayerArn, LambdaError> {
     }
 }
 
-fn version(call: &Call<'_>) -> Result<LayerVersionArn, LambdaError> {
+/// Refuses a layer of another account: no policy of such a layer can be known here, so none allows anything. Source: Lambda 8.9.
+pub(super) fn check_open(
+    call: &Call<'_>,
+    operation: &str,
+    layer: &LayerArn,
+    named: &impl Display,
+) -> Result<(), LambdaError> {
+    if layer.account() == call.scope.account.to_string() {
+        return Ok(());
+    }
+    let user = access::arn(&call.scope.account, call.caller);
+    Err(LambdaError::denied(&format!(
+        "User: {user} is not authorized to perform: lambda:{operation} on resource: {named} because no resource-based policy \
+         allows the lambda:{operation} action"
+    )))
+}
+
+fn version(call: &Call<'_>, operation: &str) -> Result<LayerVersionArn, LambdaError> {
     let layer = layer(call)?;
     let text = call.named.get(1).map(String::as_str).unwrap_or_default();
     match text.parse::<u64>() {
-        Ok(number) if number > 0 => Ok(layer.version(number)),
+        Ok(number) if number > 0 => {
+            let arn = layer.version(number);
+            check_open(call, operation, &layer, &arn).map(|()| arn)
+        }
         _ => Err(LambdaError::invalid_parameter("Layer Version Cannot be less than 1")),
     }
 }
 
-fn existing(call: &Call<'_>) -> Result<LayerVersionArn, LambdaError> {
-    let arn = version(call)?;
+fn existing(call: &Call<'_>, operation: &str) -> Result<LayerVersionArn, LambdaError> {
+    let arn = version(call, operation)?;
     match call.state.lambda().layer_version(&arn) {
         Some(_) => Ok(arn),
         None => Err(LambdaError::resource_not_found(&format!(

@@ -196,6 +196,7 @@ const MAPPINGS: &str = "/2015-03-31/event-source-mappings";
 const CAPACITY: &str = "/2025-11-30/capacity-providers";
 const SCALING: &str = "/2025-11-30/functions/{}/function-scaling-config";
 const SIGNINGS: &str = "/2020-04-22/code-signing-configs";
+const SIGNING: &str = "/2020-04-22/code-signing-configs/{}";
 const WHOLE_POLICY: &str = "/2026-07-09/resource-policy/{}";
 
 const NO_CAPACITY: &str = "there are no managed instances";
@@ -272,12 +273,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     nobody("CreateCodeSigningConfig", "POST", SIGNINGS, NO_SIGNING),
     nobody("CreateEventSourceMapping", "POST", MAPPINGS, NO_SOURCES),
     nobody("DeleteCapacityProvider", "DELETE", "/2025-11-30/capacity-providers/{}", NO_CAPACITY),
-    nobody("DeleteCodeSigningConfig", "DELETE", "/2020-04-22/code-signing-configs/{}", NO_SIGNING),
+    read("DeleteCodeSigningConfig", "DELETE", SIGNING, settings::no_signing_config, "there are none"),
     nobody("DeleteDurableExecution", "DELETE", "/2025-12-01/durable-executions/{}", NO_DURABLE),
     nobody("DeleteEventSourceMapping", "DELETE", "/2015-03-31/event-source-mappings/{}", NO_SOURCES),
     nobody("DeleteResourcePolicy", "DELETE", WHOLE_POLICY, NO_WHOLE_POLICY),
     nobody("GetCapacityProvider", "GET", "/2025-11-30/capacity-providers/{}", NO_CAPACITY),
-    nobody("GetCodeSigningConfig", "GET", "/2020-04-22/code-signing-configs/{}", NO_SIGNING),
+    read("GetCodeSigningConfig", "GET", SIGNING, settings::no_signing_config, "there are none"),
     nobody("GetDurableExecution", "GET", "/2025-12-01/durable-executions/{}", NO_DURABLE),
     nobody("GetDurableExecutionHistory", "GET", "/2025-12-01/durable-executions/{}/history", NO_DURABLE),
     nobody("GetDurableExecutionState", "GET", "/2025-12-01/durable-executions/{}/state", NO_DURABLE),
@@ -297,7 +298,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     nobody("SendDurableExecutionCallbackSuccess", "POST", "/2025-12-01/durable-execution-callbacks/{}/succeed", NO_DURABLE),
     nobody("StopDurableExecution", "POST", "/2025-12-01/durable-executions/{}/stop", NO_DURABLE),
     nobody("UpdateCapacityProvider", "PUT", "/2025-11-30/capacity-providers/{}", NO_CAPACITY),
-    nobody("UpdateCodeSigningConfig", "PUT", "/2020-04-22/code-signing-configs/{}", NO_SIGNING),
+    read("UpdateCodeSigningConfig", "PUT", SIGNING, settings::no_signing_config, "there are none"),
     nobody("UpdateEventSourceMapping", "PUT", "/2015-03-31/event-source-mappings/{}", NO_SOURCES),
 ];
 

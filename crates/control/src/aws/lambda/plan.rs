@@ -161,7 +161,7 @@ async fn change<S: Source>(
 ) -> Result<Document, LambdaError> {
     let source = &shared.source;
     // What is wrong with the call is found before anything is written.
-    let prepare = by(&ready.of(&source.state()))?.prepare;
+    let prepare = ready.of(&source.state()).answered(by)?.prepare;
     let packages = source.packages().clone();
     // Held until the state names it.
     let _kept = match zip {
@@ -185,7 +185,7 @@ async fn change<S: Source>(
     let ready = Arc::new(ready);
     let then = ready.clone();
     let build = move |state: &State| {
-        let Plan { commands, answer, .. } = by(&ready.of(state))?;
+        let Plan { commands, answer, .. } = ready.of(state).answered(by)?;
         Ok((commands, answer))
     };
     let changed = source.change(build).await.map_err(|error| match error {

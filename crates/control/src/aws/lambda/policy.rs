@@ -72,10 +72,10 @@ pub(super) fn add(call: &Call<'_>) -> Result<Change, LambdaError> {
         return Err(LambdaError::resource_not_found(&format!("{what}: {function}")));
     }
     let body = input::parsed(call.body)?;
-    let asked = Asked::read(&Members::of(&body)?)?;
+    let asked = Asked::read(&call.members_of(&body)?)?;
     let policy = call.state.function_policy(&function);
     check_revision(policy.map(|policy| &**policy), asked.revision_id)?;
-    let statement = statement(&asked)?;
+    let statement = statement(call, &asked)?;
     let revision = fresh_revision()?;
     let mut statements = policy.map(|policy| policy.statements.clone()).unwrap_or_default();
     statements.push(statement.clone());
@@ -145,30 +145,44 @@ fn check_revision(policy: Option<&FunctionPolicy>, asked: Option<&str>) -> Resul
     }
 }
 
-fn statement(asked: &Asked<'_>) -> Result<Statement, LambdaError> {
+fn statement(call: &Call<'_>, asked: &Asked<'_>) -> Result<Statement, LambdaError> {
     let pattern = |path: &'static str, rule: &'static str| move |text: &str| LambdaError::not_a_name(text, path, rule);
     let action = pattern("action", "(lambda:[*]|lambda:[a-zA-Z]+|[*])");
     let source_arn = pattern("sourceArn", "arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:.*");
     let token = pattern("eventSourceToken", "[a-zA-Z0-9._\\-]+");
+    // What breaks a rule of its own is told with all others that do.
+    let id = call.noted(statement_id(asked.statement_id).map(Some), None)?;
+    let action = Action::try_from(asked.action)
+        .map(Some)
+        .map_err(|_| action(asked.action));
+    let action = call.noted(action, None)?;
+    let source_arn = call.noted(condition(asked.source_arn, source_arn), None)?;
+    let source_account = condition(asked.source_account, pattern("sourceAccount", "\\d{12}"));
+    let source_account = call.noted(source_account, None)?;
+    let url_auth = match asked.url_auth {
+        None => Ok(None),
+        Some("NONE") => Ok(Some(UrlAuth::None)),
+        Some("AWS_IAM") => Ok(Some(UrlAuth::AwsIam)),
+        Some(other) => Err(LambdaError::not_in_set(other, "functionUrlAuthType", "[NONE, AWS_IAM]")),
+    };
+    let url_auth = call.noted(url_auth, None)?;
+    let event_source_token = call.noted(condition(asked.event_source_token, token), None)?;
+    let organization = condition(asked.organization, pattern("principalOrgID", "o-[a-z0-9]{10,32}"));
+    let organization = call.noted(organization, None)?;
     Ok(Statement {
-        id: statement_id(asked.statement_id)?,
+        id: id.ok_or_else(LambdaError::service)?,
         principal: Principal::try_from(asked.principal).map_err(|_| {
             LambdaError::invalid_parameter(
                 "The provided principal was invalid. Please check the principal and try again.",
             )
         })?,
-        action: Action::try_from(asked.action).map_err(|_| action(asked.action))?,
-        source_arn: condition(asked.source_arn, source_arn)?,
-        source_account: condition(asked.source_account, pattern("sourceAccount", "\\d{12}"))?,
-        url_auth: match asked.url_auth {
-            None => None,
-            Some("NONE") => Some(UrlAuth::None),
-            Some("AWS_IAM") => Some(UrlAuth::AwsIam),
-            Some(other) => return Err(LambdaError::not_in_set(other, "functionUrlAuthType", "[NONE, AWS_IAM]")),
-        },
+        action: action.ok_or_else(LambdaError::service)?,
+        source_arn,
+        source_account,
+        url_auth,
         by_url: asked.by_url,
-        event_source_token: condition(asked.event_source_token, token)?,
-        organization: condition(asked.organization, pattern("principalOrgID", "o-[a-z0-9]{10,32}"))?,
+        event_source_token,
+        organization,
     })
 }
 
@@ -195,33 +209,38 @@ struct ShownPolicy {
 /// A statement, its keys in AWS's order. Source: Lambda 6.2.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ShownStatement {
-    sid: String,
-    effect: &'static str,
-    principal: Value,
-    action: String,
-    resource: String,
+pub(super) struct ShownStatement {
+    pub(super) sid: String,
+    pub(super) effect: &'static str,
+    pub(super) principal: Value,
+    pub(super) action: String,
+    pub(super) resource: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    condition: Option<ShownCondition>,
+    pub(super) condition: Option<ShownCondition>,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ShownCondition {
+pub(super) struct ShownCondition {
     #[serde(skip_serializing_if = "Map::is_empty")]
-    string_equals: Map<String, Value>,
+    pub(super) string_equals: Map<String, Value>,
     #[serde(skip_serializing_if = "Map::is_empty")]
-    bool: Map<String, Value>,
+    pub(super) bool: Map<String, Value>,
     #[serde(skip_serializing_if = "Map::is_empty")]
-    arn_like: Map<String, Value>,
+    pub(super) arn_like: Map<String, Value>,
 }
 
 fn document(policy: &FunctionPolicy) -> String {
     let statements = policy.statements.iter().map(|it| rendered(it, &policy.function));
+    whole(statements.collect())
+}
+
+/// A policy of these statements, as text.
+pub(super) fn whole(statement: Vec<ShownStatement>) -> String {
     text(&ShownPolicy {
         version: "2012-10-17",
         id: "default",
-        statement: statements.collect(),
+        statement,
     })
 }
 
@@ -277,7 +296,7 @@ fn rendered(statement: &Statement, function: &FunctionArn) -> ShownStatement {
 }
 
 /// Maps with text keys always serialize.
-fn text(shown: &impl Serialize) -> String {
+pub(super) fn text(shown: &impl Serialize) -> String {
     serde_json::to_string(shown).unwrap_or_default()
 }
 

@@ -1,6 +1,6 @@
 //! Provisioned concurrency: environments that are kept ready for versions and aliases. Source: Lambda 4.8, 8.11.
 
-use super::input::{Members, now};
+use super::input::now;
 use super::page::Page;
 use super::settings::changed;
 use super::{Call, Document, Plan};
@@ -19,7 +19,7 @@ const INIT_FAILED: &str = "FUNCTION_ERROR_INIT_FAILURE";
 const NO_ROOM: &str = "INSUFFICIENT_CAPACITY: this machine has no room for more execution environments";
 
 pub(super) fn put(call: &Call<'_>) -> Result<Plan, LambdaError> {
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     let reference = call.reference()?;
     let path = "ProvisionedConcurrentExecutions";
     let requested = members.number(path, 1, i64::from(i32::MAX))?;

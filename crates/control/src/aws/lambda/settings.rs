@@ -1,7 +1,6 @@
 //! Small settings of functions and of the account: concurrency, recursion, runtime management, code signing. Source:
 //! Lambda 8.10, 8.11, 8.14, 8.16.
 
-use super::input::Members;
 use super::{Call, Document, Plan};
 use crate::lambda::error::LambdaError;
 use hyper::StatusCode;
@@ -31,7 +30,7 @@ pub(super) fn account(call: &Call<'_>) -> Result<Document, LambdaError> {
 }
 
 pub(super) fn reserve(call: &Call<'_>) -> Result<Plan, LambdaError> {
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     let function = unqualified(call)?;
     let path = "ReservedConcurrentExecutions";
     let reserved = members.number(path, 0, i64::from(i32::MAX))?;
@@ -94,7 +93,7 @@ pub(super) fn recursion(call: &Call<'_>) -> Result<Document, LambdaError> {
 pub(super) fn set_recursion(call: &Call<'_>) -> Result<Plan, LambdaError> {
     let function = call.existing()?;
     call.record(&function)?;
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     let allows = match members.required("RecursiveLoop")? {
         "Allow" => true,
         "Terminate" => false,
@@ -121,7 +120,7 @@ pub(super) fn runtime_management(call: &Call<'_>) -> Result<Document, LambdaErro
 pub(super) fn set_runtime_management(call: &Call<'_>) -> Result<Plan, LambdaError> {
     let function = call.existing()?;
     call.record(&function)?;
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     let with_function = match members.required("UpdateRuntimeOn")? {
         "Auto" => false,
         "FunctionUpdate" => true,
@@ -164,7 +163,7 @@ pub(super) fn no_code_signing(call: &Call<'_>) -> Result<Document, LambdaError> 
 
 /// There are no configurations that could be put, and that is looked at before the function.
 pub(super) fn set_code_signing(call: &Call<'_>) -> Result<Document, LambdaError> {
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     Err(LambdaError::no_code_signing_config(
         members.required("CodeSigningConfigArn")?,
     ))
@@ -180,6 +179,27 @@ pub(super) fn event_source_mappings(call: &Call<'_>) -> Result<Document, LambdaE
 pub(super) fn code_signing_configs(call: &Call<'_>) -> Result<Document, LambdaError> {
     super::page::Page::read(call, 10_000, 50)?;
     Ok((StatusCode::OK, Some(json!({ "CodeSigningConfigs": [] }))))
+}
+
+/// There is none that could be read, changed or deleted. Source: Lambda 1.1, 8.4.
+pub(super) fn no_signing_config(call: &Call<'_>) -> Result<Document, LambdaError> {
+    const MARK: &str = ":code-signing-config:csc-";
+    let arn = call.named.first().map(String::as_str).unwrap_or_default();
+    let id = arn.strip_prefix("arn:aws").and_then(|rest| rest.split_once(MARK));
+    let is_id = |id: &str| {
+        id.len() == 17
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    match id.is_some_and(|(_, id)| is_id(id)) {
+        true => Err(LambdaError::no_signing_config(arn)),
+        false => {
+            let pattern = "arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:\
+                           code-signing-config:csc-[a-z0-9]{17}";
+            Err(LambdaError::not_a_name(arn, "codeSigningConfigArn", pattern))
+        }
+    }
 }
 
 pub(super) fn changed(command: Command, shown: Option<Value>) -> Plan {

@@ -1,6 +1,5 @@
 //! Tags of functions. Source: Lambda 8.8.
 
-use super::input::Members;
 use super::{Call, Document, Plan};
 use crate::lambda::error::LambdaError;
 use crate::lambda::name::Reference;
@@ -11,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 pub(super) fn tag(call: &Call<'_>) -> Result<Plan, LambdaError> {
     let resource = resource(call)?;
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     let pairs = members.pairs("Tags")?.unwrap_or_default();
     if pairs.is_empty() {
         return Err(LambdaError::invalid_parameter(

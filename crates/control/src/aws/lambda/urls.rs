@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 pub(super) fn create(call: &Call<'_>) -> Result<Plan, LambdaError> {
     let function = target(call, "Function does not exist")?;
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     if call.state.function_url(&function).is_some() {
         return Err(LambdaError::conflict(&format!(
             "Failed to create function url config for [functionArn = {function}]. Error message:  FunctionUrlConfig exists \
@@ -41,7 +41,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Plan, LambdaError> {
 
 pub(super) fn update(call: &Call<'_>) -> Result<Plan, LambdaError> {
     let function = target(call, "Function does not exist")?;
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     let missing = || LambdaError::resource_not_found("The resource you requested does not exist.");
     let mut url = FunctionUrl::clone(call.state.function_url(&function).ok_or_else(missing)?);
     read(&members, &mut url)?;
@@ -124,18 +124,15 @@ fn read(members: &Members<'_>, url: &mut FunctionUrl) -> Result<(), LambdaError>
         None => {}
         Some("NONE") => url.auth = UrlAuth::None,
         Some("AWS_IAM") => url.auth = UrlAuth::AwsIam,
-        Some(other) => return Err(LambdaError::not_in_set(other, "authType", "[NONE, AWS_IAM]")),
+        Some(other) => members.noted(Err(LambdaError::not_in_set(other, "authType", "[NONE, AWS_IAM]")), ())?,
     }
     match members.text("InvokeMode")? {
         None => {}
         Some("BUFFERED") => url.invoke_mode = InvokeMode::Buffered,
         Some("RESPONSE_STREAM") => url.invoke_mode = InvokeMode::ResponseStream,
         Some(other) => {
-            return Err(LambdaError::not_in_set(
-                other,
-                "invokeMode",
-                "[BUFFERED, RESPONSE_STREAM]",
-            ));
+            let wrong = LambdaError::not_in_set(other, "invokeMode", "[BUFFERED, RESPONSE_STREAM]");
+            members.noted(Err(wrong), ())?;
         }
     }
     let Some(cors) = members.object("Cors")? else {
@@ -154,7 +151,7 @@ fn read(members: &Members<'_>, url: &mut FunctionUrl) -> Result<(), LambdaError>
         max_age: cors.number("MaxAge", 0, 86_400)?.unwrap_or_default(),
     };
     read.check()
-        .map_err(|refusal| LambdaError::validation_of(&format!("1 validation error detected: {refusal}")))?;
+        .map_err(|refusal| LambdaError::violation("cors", refusal.to_string()))?;
     url.cors = (read != Cors::default()).then_some(read);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Versions and aliases. Source: Lambda 8.6, 8.7.
 
-use super::input::{Members, at_most};
+use super::input::Members;
 use super::page::Page;
 use super::policy::{fresh_revision, revision_of};
 use super::shapes::{self, Progress};
@@ -12,11 +12,10 @@ use model::lambda::alias::{Alias, Routing, VersionRef, Weight};
 use model::{Command as AnyCommand, FunctionArn};
 
 pub(super) fn publish(call: &Call<'_>) -> Result<Plan, LambdaError> {
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     let arn = call.changed_function()?;
     call.record(&arn)?;
-    let description = members.text("Description")?;
-    description.map_or(Ok(()), |text| at_most(text, "description", 256))?;
+    let description = members.text_within("Description", 256)?;
     let code = members.text("CodeSha256")?;
     let command = Command::PublishVersion(PublishVersion {
         function: arn.clone(),
@@ -52,37 +51,38 @@ pub(super) fn list(call: &Call<'_>) -> Result<Document, LambdaError> {
 }
 
 pub(super) fn create_alias(call: &Call<'_>) -> Result<Plan, LambdaError> {
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     let function = call.changed_function()?;
     let name = members.required("Name")?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    at_most(name, "name", 128)?;
+    members.text_within("Name", 128)?;
     if name.is_empty() || !name.bytes().all(allowed) || name.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(LambdaError::not_a_name(name, "name", "(?!^[0-9]+$)([a-zA-Z0-9-_]+)"));
+        let wrong = LambdaError::not_a_name(name, "name", "(?!^[0-9]+$)([a-zA-Z0-9-_]+)");
+        members.noted(Err(wrong), ())?;
     }
-    let version = version(members.required("FunctionVersion")?)?;
+    let version = members.noted(version(members.required("FunctionVersion")?), VersionRef::Latest)?;
     if call.state.function(&function).is_none() {
         return Err(call.no_function(&function));
     }
     let alias = Alias {
         arn: function.qualified(name),
         version,
-        routing: routing(&members)?.flatten(),
         description: description(&members)?.unwrap_or_default(),
+        routing: routing(&members)?.flatten(),
         revision: fresh_revision()?,
     };
     Ok(put(alias, AliasExists::Not, StatusCode::CREATED))
 }
 
 pub(super) fn update_alias(call: &Call<'_>) -> Result<Plan, LambdaError> {
-    let members = Members::of(call.json)?;
+    let members = call.members()?;
     let arn = named_alias(call)?;
     let Some(before) = call.state.lambda().alias(&arn) else {
         return Err(LambdaError::resource_not_found(&format!("Alias not found: {arn}")));
     };
     let mut alias = Alias::clone(before);
     if let Some(text) = members.text("FunctionVersion")? {
-        alias.version = version(text)?;
+        alias.version = members.noted(version(text), alias.version)?;
     }
     if let Some(routing) = routing(&members)? {
         alias.routing = routing;
@@ -143,9 +143,7 @@ fn version(text: &str) -> Result<VersionRef, LambdaError> {
 }
 
 fn description(members: &Members<'_>) -> Result<Option<String>, LambdaError> {
-    let text = members.text("Description")?;
-    text.map_or(Ok(()), |text| at_most(text, "description", 256))?;
-    Ok(text.map(str::to_owned))
+    Ok(members.text_within("Description", 256)?.map(str::to_owned))
 }
 
 /// Nothing said; or none; or one. Source: Lambda 8.3, 8.4.
@@ -192,7 +190,8 @@ fn routing(members: &Members<'_>) -> Result<Option<Option<Routing>>, LambdaError
 }
 
 fn map_constraint(shown: &str, path: &str, rule: &str) -> LambdaError {
-    LambdaError::validation_of(&format!(
-        "1 validation error detected: Value '{shown}' at '{path}' failed to satisfy constraint: {rule}"
-    ))
+    LambdaError::violation(
+        path,
+        format!("Value '{shown}' at '{path}' failed to satisfy constraint: {rule}"),
+    )
 }

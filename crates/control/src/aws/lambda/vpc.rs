@@ -1,13 +1,14 @@
 //! `VpcConfig`: the subnets and security groups that a function names. Source: Lambda 1.3, 1.4, 8.4; clients.md 1.
 
+use super::Call;
 use super::input::Members;
-use super::{Call, role};
 use crate::lambda::error::LambdaError;
 use model::ec2::ids::{SecurityGroupId, SubnetId};
 use model::lambda::about::About;
+use model::lambda::execution_role;
 use model::lambda::vpc::{VpcConfig, VpcRefusal};
 use model::{FunctionArn, Scope, State};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 const SUBNETS_MAX: usize = 16;
@@ -69,7 +70,8 @@ pub(super) fn check_role(call: &Call<'_>, about: &About) -> Result<(), LambdaErr
         .map(|id| arn(format_args!("security-group/{id}")));
     let resources = subnets.chain(groups).chain([arn(format_args!("network-interface/*"))]);
     let facts = [("ec2:Region", scope.region.to_string())];
-    match role::may(call, &about.role, "ec2:CreateNetworkInterface", resources, &facts) {
+    let action = "ec2:CreateNetworkInterface";
+    match execution_role::may(call.state, scope, &about.role, action, resources, &facts) {
         true => Ok(()),
         false => Err(LambdaError::invalid_parameter(
             "The provided execution role does not have permissions to call CreateNetworkInterface on EC2",
@@ -78,7 +80,11 @@ pub(super) fn check_role(call: &Call<'_>, about: &About) -> Result<(), LambdaErr
 }
 
 /// What policies may ask about the network that a call gives a function: condition keys and their values, none where it gives none.
-pub(in crate::aws) fn facts(state: &State, scope: &Scope, input: &Value) -> [(&'static str, Vec<String>); 3] {
+pub(in crate::aws) fn facts(
+    state: &State,
+    scope: &Scope,
+    input: &Map<String, Value>,
+) -> [(&'static str, Vec<String>); 3] {
     let list = |name: &str| -> Vec<String> {
         let items = input.get("VpcConfig").and_then(|config| config.get(name)?.as_array());
         let items = items.into_iter().flatten().take(SUBNETS_MAX);

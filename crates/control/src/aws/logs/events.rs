@@ -44,6 +44,8 @@ pub(super) fn put(call: &Call<'_>) -> Result<Value, AwsError> {
     let events = Vec::<InputEvent<'_>>::deserialize(events)
         .map_err(|error| AwsError::new("SerializationException", format!("logEvents: {error}")))?;
     check(&events)?;
+    // Nothing is written for a call that is refused.
+    fields.told(Ok(()))?;
     let now = call.now.0;
     let (mut too_old, mut expired, mut too_new) = (None, None, None);
     let begin = group.begin(call.now);

@@ -1,8 +1,11 @@
 //! Parameters as values, with AWS's words for what does not fit. Source: ALB 9.3, 9.6.
+//!
+//! A parameter that breaks a rule of its own does not end the reading: it is complained of, and something takes its place.
+//! `query` tells the caller of all complaints at once, and uses nothing of what was made with what took their place.
 
 use crate::aws::error::AwsError;
 use std::ops::RangeInclusive;
-use wire::query::{Fields, QueryError};
+use wire::query::{Complaint, Fields, QueryError};
 
 impl From<QueryError> for AwsError {
     fn from(error: QueryError) -> Self {
@@ -12,14 +15,15 @@ impl From<QueryError> for AwsError {
 
 /// A parameter that must be there.
 pub(in crate::aws) fn required<'a>(fields: &Fields<'a>, name: &str) -> Result<&'a str, AwsError> {
-    fields.text(name).ok_or_else(|| missing(&fields.path(name)))
+    let text = fields.text(name);
+    text.map_or_else(|| noted(fields, Err(missing(&fields.path(name))), ""), Ok)
 }
 
 /// A list of texts that must have one at least.
 pub(in crate::aws) fn required_texts<'a>(fields: &Fields<'a>, name: &str) -> Result<Vec<&'a str>, AwsError> {
     let texts = fields.texts(name)?;
     match texts.is_empty() {
-        true => Err(missing(&fields.path(name))),
+        true => noted(fields, Err(missing(&fields.path(name))), Vec::new()),
         false => Ok(texts),
     }
 }
@@ -28,7 +32,7 @@ pub(in crate::aws) fn required_texts<'a>(fields: &Fields<'a>, name: &str) -> Res
 pub(in crate::aws) fn required_list<'a>(fields: &Fields<'a>, name: &str) -> Result<Vec<Fields<'a>>, AwsError> {
     let list = fields.list(name)?;
     match list.is_empty() {
-        true => Err(missing(&fields.path(name))),
+        true => noted(fields, Err(missing(&fields.path(name))), Vec::new()),
         false => Ok(list),
     }
 }
@@ -53,12 +57,12 @@ pub(in crate::aws) fn number(
     if range.contains(&number) {
         return Ok(Some(number));
     }
-    let bound = match number < *range.start() {
-        true => format!("greater than or equal to {}", range.start()),
-        false => format!("less than or equal to {}", range.end()),
+    let (nearest, bound) = match number < *range.start() {
+        true => (*range.start(), format!("greater than or equal to {}", range.start())),
+        false => (*range.end(), format!("less than or equal to {}", range.end())),
     };
     let must = format!("Member must have value {bound}");
-    Err(constraint(&fields.path(name), text, &must))
+    noted(fields, Err(constraint(&fields.path(name), text, &must)), Some(nearest))
 }
 
 /// A port.
@@ -90,10 +94,22 @@ pub(in crate::aws) fn one_of<T: Copy>(
         return Ok(None);
     };
     let found = values.iter().find(|(value, _)| *value == text);
-    found.map(|(_, meaning)| Some(*meaning)).ok_or_else(|| {
+    let found = found.map(|(_, meaning)| Some(*meaning)).ok_or_else(|| {
         let all: Vec<_> = values.iter().map(|(value, _)| *value).collect();
         not_in_set(&fields.path(name), text, &all)
-    })
+    });
+    noted(fields, found, None)
+}
+
+/// Goes on with `instead` where a parameter breaks a rule of its own, and keeps the complaint.
+pub(in crate::aws) fn noted<T>(fields: &Fields<'_>, read: Result<T, AwsError>, instead: T) -> Result<T, AwsError> {
+    match read {
+        Err(error) if !error.violations.is_empty() => {
+            error.violations.into_iter().for_each(|it| fields.complain(it));
+            Ok(instead)
+        }
+        read => read,
+    }
 }
 
 /// A value outside of a set.
@@ -104,18 +120,18 @@ pub(in crate::aws) fn not_in_set(path: &str, text: &str, all: &[&str]) -> AwsErr
 
 /// A value that breaks a rule of its parameter.
 pub(in crate::aws) fn constraint(path: &str, text: &str, must: &str) -> AwsError {
-    AwsError::validation(format!(
-        "1 validation error detected: Value '{}' at '{}' failed to satisfy constraint: {must}",
-        shown(text),
-        member_path(path)
-    ))
+    let place = member_path(path);
+    let text = format!(
+        "Value '{}' at '{place}' failed to satisfy constraint: {must}",
+        shown(text)
+    );
+    AwsError::violations("ValidationError", vec![Complaint { place, text }])
 }
 
 fn missing(path: &str) -> AwsError {
-    AwsError::validation(format!(
-        "1 validation error detected: Value null at '{}' failed to satisfy constraint: Member must not be null",
-        member_path(path)
-    ))
+    let place = member_path(path);
+    let text = format!("Value null at '{place}' failed to satisfy constraint: Member must not be null");
+    AwsError::violations("ValidationError", vec![Complaint { place, text }])
 }
 
 /// The beginning of a text, for messages.
@@ -152,12 +168,16 @@ mod tests {
         let fields = form.fields();
         assert_eq!(number(&fields, "Ok", 1..=7), Ok(Some(7)));
         assert_eq!(number(&fields, "Nobody", 1..=7), Ok(None));
+        assert_eq!(number(&fields, "PageSize", 1..=400), Ok(Some(400)), "reading goes on");
+        assert_eq!(port(&fields, "Port"), Ok(Some(1)));
+        let told = AwsError::or_violations(Ok(()), form.complaints(), "ValidationError").unwrap_err();
+        assert_eq!(told.code, "ValidationError");
         assert_eq!(
-            number(&fields, "PageSize", 1..=400).unwrap_err().message,
-            "1 validation error detected: Value '401' at 'pageSize' failed to satisfy constraint: Member must have value \
-             less than or equal to 400"
+            told.message,
+            "2 validation errors detected: Value '401' at 'pageSize' failed to satisfy constraint: Member must have value \
+             less than or equal to 400; Value '0' at 'port' failed to satisfy constraint: Member must have value greater \
+             than or equal to 1"
         );
-        assert_eq!(port(&fields, "Port").unwrap_err().code, "ValidationError");
         assert_eq!(number(&fields, "Weight", 0..=9).unwrap_err().code, "MalformedInput");
         assert!(number(&fields, "Plus", 0..=9).is_err());
     }

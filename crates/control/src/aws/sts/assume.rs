@@ -1,10 +1,10 @@
 //! Becoming a role for a while.
 
 use super::credentials;
-use crate::aws::access::{self, Why, denied};
+use crate::aws::access::{self, OfResource, denied};
 use crate::aws::error::AwsError;
 use crate::aws::query::call::Call;
-use crate::aws::query::input::{constraint, number, required};
+use crate::aws::query::input::{constraint, noted, number, required};
 use crate::aws::session::{self, New, Of};
 use crate::aws::sign_in::Who;
 use model::iam::document::Use;
@@ -25,12 +25,17 @@ pub(super) fn role(call: &Call<'_>) -> Result<Xml, AwsError> {
     let arn = required(&call.fields, "RoleArn")?;
     if !(20..=2048).contains(&arn.len()) || !arn.starts_with("arn:") {
         let must = "Member must be the ARN of a role";
-        return Err(constraint("RoleArn", arn, must));
+        noted(&call.fields, Err(constraint("RoleArn", arn, must)), ())?;
     }
     let name = required(&call.fields, "RoleSessionName")?;
-    if name.len() < 2 || !is_name(name, 64) {
-        let must = r"Member must satisfy regular expression pattern: [\w+=,.@-]*";
-        return Err(constraint("RoleSessionName", name, must));
+    let must = match name.chars().count() {
+        0 | 1 => Some("Member must have length greater than or equal to 2"),
+        65.. => Some("Member must have length less than or equal to 64"),
+        _ if !is_name(name, 64) => Some(r"Member must satisfy regular expression pattern: [\w+=,.@-]*"),
+        _ => None,
+    };
+    if let Some(must) = must {
+        noted(&call.fields, Err(constraint("RoleSessionName", name, must)), ())?;
     }
     let external_id = call.fields.text("ExternalId");
     let secs = number(&call.fields, "DurationSeconds", 900..=43_200)?;
@@ -122,9 +127,13 @@ fn allowed<'a>(
         resource: arn,
         context: &context,
     };
-    match (access::decide(call.state.iam(), call.caller, &request), trust) {
-        (Ok(()), _) | (Err(Why::NotAllowed(access::Kind::Identity)), Trust::Named) => Ok(role),
-        (Err(why), _) => Err(refused(Some(why))),
+    let of_resource = match trust {
+        Trust::Named => OfResource::Allows,
+        Trust::Account => OfResource::Nothing,
+    };
+    match access::decide_beside(call.state.iam(), call.caller, &request, of_resource) {
+        Ok(()) => Ok(role),
+        Err(why) => Err(refused(Some(why))),
     }
 }
 

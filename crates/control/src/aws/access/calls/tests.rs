@@ -1,10 +1,14 @@
+mod layers;
+mod policies;
+mod tags;
+
 use super::*;
 use crate::aws::session::{Of, Session};
 use hyper::Request as HttpRequest;
 use model::iam::document::Use;
 use model::iam::name::Name;
 use model::iam::{Document, Identity, Role};
-use model::{Region, Secret, Timestamp};
+use model::{AccountId, FunctionArn, Region, Secret, Timestamp};
 use std::sync::Arc;
 
 const ACCOUNT: &str = "111122223333";
@@ -58,18 +62,20 @@ fn caller(service: &str, statements: &str) -> Caller {
 
 /// May this call be made with these statements?
 fn may_call(service: &str, statements: &str, target: &str, headers: &[(&str, &str)], body: &str) -> bool {
+    may_call_as(&State::default(), &caller(service, statements), target, headers, body)
+}
+
+fn may_call_as(state: &State, caller: &Caller, target: &str, headers: &[(&str, &str)], body: &str) -> bool {
     let (method, path) = target.split_once(' ').unwrap();
     let mut request = HttpRequest::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let parts = request.body(()).unwrap().into_parts().0;
-    let caller = caller(service, statements);
-    let (state, scope) = (State::default(), scope());
     let asked = Asked {
-        state: &state,
-        scope: &scope,
-        caller: &caller,
+        state,
+        scope: &scope(),
+        caller,
         body: body.as_bytes(),
     };
     asked.checked(&parts).is_ok()

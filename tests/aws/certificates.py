@@ -126,7 +126,8 @@ def test_what_is_wrong_is_refused():
         ({"DomainName": None}, "ValidationException"),
         ({"DomainName": "x" * 61 + ".com"}, "InvalidParameterException"),
         ({"SubjectAlternativeNames": ["-a.com"]}, "ValidationException"),
-        ({"SubjectAlternativeNames": [f"{n}.com" for n in range(10, 111)]}, "LimitExceededException"),
+        ({"SubjectAlternativeNames": [f"{n}.com" for n in range(10)]}, "LimitExceededException"),
+        ({"SubjectAlternativeNames": [f"{n}.com" for n in range(101)]}, "ValidationException"),
         ({"ValidationMethod": "FAX"}, "ValidationException"),
         ({"KeyAlgorithm": "RSA_1024"}, "InvalidParameterException"),
         ({"IdempotencyToken": "a b"}, "ValidationException"),
@@ -225,6 +226,8 @@ def test_imports():
         secure.close()
         equal(acm.list_tags_for_certificate(CertificateArn=arn)["Tags"], [{"Key": "a", "Value": "b"}])
 
+        with open(os.path.join(folder, "ca.key"), "rb") as file:
+            chain_key = file.read()
         other, other_key, other_chain = made(["other.example"])
         expired, expired_key, _ = made(["old.example"], days=-1, folder=folder, authority=chain)
         for bad, message in [
@@ -236,6 +239,8 @@ def test_imports():
             ({"Certificate": certificate + chain}, "more than one certificate"),
             ({"Certificate": expired, "PrivateKey": expired_key}, "expired"),
             ({"Certificate": None}, "certificate"),
+            # One that is signed by itself needs no chain, and is not its own.
+            ({"Certificate": chain, "PrivateKey": chain_key}, "certificate chain"),
         ]:
             arguments = {name: value for name, value in {**brought, **bad}.items() if value is not None}
             refused("ValidationException", acm.import_certificate, contains=message, **arguments)

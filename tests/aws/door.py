@@ -138,6 +138,26 @@ found = json.load(answer['Payload'])"""
     message = fails("AccessDeniedException", "door-called", invoke.replace("door-called", "door-caller"))
     assert "assumed-role/door-nothing/door-called is not authorized to perform: lambda:InvokeFunction" in message, message
     fails("AccessDeniedException", "door-caller", "import boto3; boto3.client('lambda').list_functions()")
+
+
+# LAM-P-015: a role is judged by the policy of what it names, too
+def test_a_function_invokes_what_the_policy_of_that_lets_its_role():
+    version = lambda_.publish_version(FunctionName="door-caller")["Version"]
+    lambda_.create_alias(FunctionName="door-caller", Name="live", FunctionVersion=version)
+    invoke = """import boto3, json
+answer = boto3.client('lambda').invoke(FunctionName=event["to"], Payload=json.dumps({"python": "found = 6 * 7"}))
+found = json.load(answer['Payload'])"""
+    names = {None: "door-caller", "live": "door-caller:live", version: f"door-caller:{version}"}
+    for qualifier in [None, "live"]:
+        more = {"FunctionName": "door-caller", "StatementId": "door", **({"Qualifier": qualifier} if qualifier else {})}
+        lambda_.add_permission(Action="lambda:InvokeFunction", Principal=f"arn:aws:iam::{ACCOUNT}:role/door-nothing", **more)
+        for other, name in names.items():
+            if other == qualifier:
+                equal(found("door-called", invoke, to=name), {"found": 42})
+            else:
+                fails("AccessDeniedException", "door-called", invoke, to=name)
+        lambda_.remove_permission(**more)
+    lambda_.delete_alias(FunctionName="door-caller", Name="live")
     assert isinstance(found("door-caller", "import boto3; found = boto3.client('logs').describe_log_groups()['logGroups']"), list)
 
 

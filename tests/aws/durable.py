@@ -14,7 +14,7 @@ def make():
         LoadBalancerArn=balancer["LoadBalancerArn"], Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "7"}]
     )
     opened = listener(balancer, 9001, fixed("default"))
-    rule(opened, 5, path_is("/five"), fixed("five"), Tags=TAGS)
+    rule(opened, 5, path_is("/five"), [{**fixed("five")[0], "Order": 7}], Tags=TAGS)
     gone = rule(opened, 6, path_is("/six"), fixed("six"))
     elb.delete_rule(RuleArn=gone["RuleArn"])
     group = target_group(Name="durable")
@@ -32,6 +32,7 @@ def test_what_was_answered_is_there():
     opened = elb.describe_listeners(LoadBalancerArn=arn)["Listeners"][0]
     rules = elb.describe_rules(ListenerArn=opened["ListenerArn"])["Rules"]
     equal([it["Priority"] for it in rules], ["5", "default"])
+    equal([it["Actions"][0]["Order"] for it in rules], [7, 1])
     tagged = elb.describe_tags(ResourceArns=[arn, rules[0]["RuleArn"]])["TagDescriptions"]
     equal([it["Tags"] for it in tagged], [TAGS, TAGS])
     equal([ask(9001, path)[2] for path in ["/five", "/six"]], ["five", "default"])

@@ -1,13 +1,10 @@
 """Versions, aliases, layers and URLs of functions of the API."""
 
-import io
 import json
-import urllib.error
 import urllib.request
-import zipfile
 
 from aws import ask, client, equal, refused, run
-from lambda_package import ARN, active, create, package, says, updated
+from lambda_package import ARN, active, create, layer_zip, package, says, updated
 from resources import elb, forward, listener, load_balancer, name, remove
 
 lambda_ = client("lambda")
@@ -133,15 +130,6 @@ def test_an_alias_is_a_target():
     elb.delete_target_group(TargetGroupArn=group)
     lambda_.delete_function(FunctionName=function)
     refused("ResourceNotFoundException", lambda_.get_policy, status=404, FunctionName=function, Qualifier="live")
-
-
-def layer_zip(text):
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as zipped:
-        entry = zipfile.ZipInfo("bin/marker", (2026, 1, 1, 0, 0, 0))
-        entry.external_attr = 0o100755 << 16
-        zipped.writestr(entry, text)
-    return archive.getvalue()
 
 
 # LAM-L-001, LAM-L-003, LAM-L-004, LAM-L-005, LAM-L-006, LAM-L-007, LAM-L-008, LAM-L-009, LAM-L-010, LAM-L-011

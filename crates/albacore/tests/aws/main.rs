@@ -29,6 +29,11 @@ fn trust_stores() {
 }
 
 #[test]
+fn mistakes() {
+    World::start(&[]).caller("mistakes.py").expect_success();
+}
+
+#[test]
 fn what_terraform_asks() {
     World::start(&[]).caller("terraform.py").expect_success();
 }
@@ -38,9 +43,9 @@ fn what_else_terraform_asks() {
     World::start(&[]).caller("terraform_more.py").expect_success();
 }
 
-// Where it is installed: the program itself
+// The program itself, where it is installed. Its name comes first: it waits for most of its minutes, beside which others run
 #[test]
-fn terraform() {
+fn a_service_of_terraform() {
     World::start(&[]).patient_caller("terraform_run.py").expect_success();
 }
 
@@ -323,6 +328,14 @@ fn policies_with_conditions() {
         .expect_success();
 }
 
+// LAM-P-007, LAM-P-015: the policy of what is named lets, and refuses, whoever calls
+#[test]
+fn what_a_call_needs_beside_its_own_action() {
+    World::start(&[])
+        .caller_with_key("iam_beside.py", "test", "test-secret")
+        .expect_success();
+}
+
 #[test]
 fn without_a_root_key_keys_of_users_are_verified_all_the_same() {
     let world = World::start(&[]);
@@ -346,6 +359,7 @@ fn every_caller_is_run() {
             "plans.py",
             "identities.py",
             "node",
+            "terraform",
         ]
         .contains(&name.as_str())
             || name.starts_with("__");

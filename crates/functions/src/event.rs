@@ -37,7 +37,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::log::disk::Disk;
 use store::objects::ObjectDirectory;
-use store::queue::{AddError, News, Queue, QueueMonitor, QueueOpenError, QueueReopenError, QueueRoom};
+use store::queue::{AddError, News, Queue, QueueMonitor, QueueOpenError, QueueReopenError, QueueRoom, Waiting};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -252,15 +252,17 @@ impl Shared {
             let changed = self.room.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
+            let state = self.state.borrow().clone();
+            let too_old = |waiting: &Waiting| judge::too_old(waiting.accepted, &attempt::settings(&state, waiting));
             let next_due = loop {
                 let now = self.clock.now();
-                let taken = self.room.line().take(now);
+                let taken = self.room.line().take(now, too_old);
                 match taken {
                     Some(taken) => {
                         let shared = Arc::clone(&self);
                         self.tasks.spawn(async move { shared.attempt(taken).await });
                     }
-                    None => break self.room.line().next_due(now),
+                    None => break self.room.line().next_due(now, too_old),
                 }
             };
             let due = async {

@@ -98,7 +98,8 @@ fn after_failure(next: &Next, settings: &Settings, now: Timestamp) -> Verdict {
     }
 }
 
-fn too_old(accepted: Timestamp, settings: &Settings) -> Timestamp {
+/// When an event is over by its age.
+pub(super) fn too_old(accepted: Timestamp, settings: &Settings) -> Timestamp {
     later(accepted, settings.event_age())
 }
 

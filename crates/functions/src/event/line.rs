@@ -23,6 +23,9 @@ impl Default for EventLimits {
     }
 }
 
+/// Events that are over by their age and are taken although there is no room: they are not run, so that they need little.
+const OLD_AT_ONCE_MAX: usize = 8;
+
 /// An event that waits for its next attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Next {
@@ -118,19 +121,19 @@ impl Line {
         of.by_due.insert((due, next.waiting.id), next);
     }
 
-    /// The next one that is due, if one more may be tried.
-    pub(super) fn take(&mut self, now: Timestamp) -> Option<Taken> {
-        if !self.serves || self.at_once >= self.limits.at_once_max {
+    /// The next one that is due, if one more may be tried. One that is too old by now is over, and needs no room for that.
+    pub(super) fn take(&mut self, now: Timestamp, too_old: impl Fn(&Waiting) -> Timestamp) -> Option<Taken> {
+        if !self.serves || self.at_once >= self.limits.at_once_max + OLD_AT_ONCE_MAX {
             return None;
         }
+        let has_room = self.at_once < self.limits.at_once_max;
         for _ in 0..self.turns.len() {
             let function = self.turns.pop_front()?;
             let of = self.functions.get_mut(&function)?;
+            let has_room = has_room && of.at_once < of.at_once_max;
             let first = of.by_due.first_entry().filter(|it| it.key().0 <= now);
-            let taken = match first {
-                Some(first) if of.at_once < of.at_once_max => Some(first.remove()),
-                _ => None,
-            };
+            let taken = first.filter(|it| has_room || too_old(&it.get().waiting) <= now);
+            let taken = taken.map(|it| it.remove());
             if taken.is_some() {
                 of.at_once += 1;
                 self.at_once += 1;
@@ -146,12 +149,17 @@ impl Line {
     }
 
     /// When there may be somebody to take whom the end of an attempt does not make so.
-    pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn next_due(&self, now: Timestamp, too_old: impl Fn(&Waiting) -> Timestamp) -> Option<Timestamp> {
         if !self.serves {
             return None;
         }
         let firsts = self.functions.values().filter_map(|of| of.by_due.first_key_value());
-        firsts.map(|((due, _), _)| *due).filter(|due| *due > now).min()
+        // Who is due already waits for room, or for its end.
+        let next = firsts.map(|((due, _), next)| match *due > now {
+            true => *due,
+            false => too_old(&next.waiting),
+        });
+        next.filter(|at| *at > now).min()
     }
 
     /// An attempt is over. `again`: when the event, as it is now, is tried once more.
@@ -217,8 +225,37 @@ mod tests {
         line
     }
 
+    fn never(_: &Waiting) -> Timestamp {
+        Timestamp(u64::MAX)
+    }
+
     fn take(line: &mut Line, now: u64) -> Option<u64> {
-        line.take(Timestamp(now)).map(|taken| taken.next.waiting.id.0)
+        line.take(Timestamp(now), never).map(|taken| taken.next.waiting.id.0)
+    }
+
+    /// When somebody is, if nobody is ever too old.
+    fn due(line: &Line, now: u64) -> Option<Timestamp> {
+        line.next_due(Timestamp(now), never)
+            .filter(|at| *at != Timestamp(u64::MAX))
+    }
+
+    #[test]
+    fn whoever_is_too_old_waits_for_no_room() {
+        let at_60 = |_: &Waiting| Timestamp(60);
+        for (all, each) in [(10, 1), (1, 10)] {
+            let mut line = line(all, each);
+            (1..=3).for_each(|id| line.add(waiting("a", id, 5)));
+            let taken = |line: &mut Line, now| line.take(Timestamp(now), at_60).map(|it| it.next.waiting.id.0);
+            assert_eq!(taken(&mut line, 5), Some(1));
+            assert_eq!(taken(&mut line, 59), None, "there is no room");
+            assert_eq!(line.next_due(Timestamp(5), at_60), Some(Timestamp(60)));
+            assert_eq!((taken(&mut line, 60), taken(&mut line, 60)), (Some(2), Some(3)));
+            assert_eq!(line.next_due(Timestamp(60), at_60), None);
+        }
+        let mut line = line(1, 1);
+        (1..=20).for_each(|id| line.add(waiting("a", id, 0)));
+        let count = std::iter::from_fn(|| line.take(Timestamp(60), at_60)).count();
+        assert_eq!(count, 1 + OLD_AT_ONCE_MAX, "not all at once");
     }
 
     #[test]
@@ -229,10 +266,10 @@ mod tests {
         }
         let order: Vec<_> = std::iter::from_fn(|| take(&mut line, 10)).collect();
         assert_eq!(order, [2, 4, 3, 1]);
-        assert_eq!(line.next_due(Timestamp(10)), Some(Timestamp(99)));
+        assert_eq!(due(&line, 10), Some(Timestamp(99)));
         assert_eq!(take(&mut line, 98), None);
         assert_eq!(take(&mut line, 99), Some(5));
-        assert_eq!(line.next_due(Timestamp(99)), None);
+        assert_eq!(due(&line, 99), None);
     }
 
     #[test]
@@ -241,7 +278,7 @@ mod tests {
         (1..=4).for_each(|id| line.add(waiting("a", id, 0)));
         line.add(waiting("b", 9, 0));
         line.add(waiting("b", 10, 0));
-        let first = line.take(Timestamp(0)).unwrap();
+        let first = line.take(Timestamp(0), never).unwrap();
         assert_eq!(take(&mut line, 0), Some(9));
         assert_eq!(take(&mut line, 0), Some(2));
         assert_eq!(take(&mut line, 0), None, "three at once");
@@ -254,22 +291,22 @@ mod tests {
     fn a_throttled_function_is_given_fewer_until_it_keeps_up() {
         let mut line = line(100, 4);
         (1..=20).for_each(|id| line.add(waiting("a", id, 0)));
-        let taken: Vec<_> = std::iter::from_fn(|| line.take(Timestamp(0))).collect();
+        let taken: Vec<_> = std::iter::from_fn(|| line.take(Timestamp(0), never)).collect();
         assert_eq!(taken.len(), 4);
         for taken in &taken {
             line.over(taken, Pace::Throttled, Some((taken.next.clone(), Timestamp(1000))));
         }
-        let one: Vec<_> = std::iter::from_fn(|| line.take(Timestamp(0))).collect();
+        let one: Vec<_> = std::iter::from_fn(|| line.take(Timestamp(0), never)).collect();
         assert_eq!(one.len(), 1, "halved each time, and at least one");
         line.over(&one[0], Pace::Kept, None);
-        assert_eq!(std::iter::from_fn(|| line.take(Timestamp(0))).count(), 2);
+        assert_eq!(std::iter::from_fn(|| line.take(Timestamp(0), never)).count(), 2);
     }
 
     #[test]
     fn what_was_tried_before_the_line_was_begun_anew_is_not_counted_twice() {
         let mut line = line(10, 10);
         line.add(waiting("a", 1, 0));
-        let old = line.take(Timestamp(0)).unwrap();
+        let old = line.take(Timestamp(0), never).unwrap();
         line.reset(vec![waiting("a", 1, 0)]);
         assert!(line.is_quiet());
         assert_eq!(take(&mut line, 0), Some(1));
@@ -284,7 +321,7 @@ mod tests {
         line.pause();
         line.add(waiting("a", 1, 0));
         assert_eq!(take(&mut line, 0), None);
-        assert_eq!(line.next_due(Timestamp(0)), None);
+        assert_eq!(due(&line, 0), None);
         line.go_on();
         assert_eq!(take(&mut line, 0), Some(1));
     }

@@ -278,7 +278,8 @@ impl World {
     async fn until_due(&self, at: Option<u64>) {
         let is_due = |world: &Self| {
             let line = world.events.shared.room.line();
-            line.is_quiet() && line.next_due(world.clock.now()) == at.map(Timestamp)
+            let never = |_: &Waiting| Timestamp(u64::MAX);
+            line.is_quiet() && line.next_due(world.clock.now(), never) == at.map(Timestamp)
         };
         self.until("the next attempt", is_due).await;
     }

@@ -131,7 +131,12 @@ impl Namespaces {
             }
             Network::Host => {
                 let child = match &mut self.host_forker {
-                    Some(forker) => forker.fork(order, None).map_err(io::Error::from),
+                    Some(forker) => forker.fork(order, None).map_err(|error| match error {
+                        // Somebody has killed it, and nobody finds back to the host's network from here. The next spawner
+                        // begins there.
+                        NotForked::Ended(_) => process::exit_now(1),
+                        error => io::Error::from(error),
+                    }),
                     None => self.fork_here(order, None),
                 };
                 Ok((child.map_err(at(Step::Namespaces))?, None))

@@ -142,6 +142,35 @@ pub(crate) async fn nothing_is_left_of_them() {
     spawner.shutdown().await;
 }
 
+/// An ordinary user's spawner has left that network for good, and ends with who has kept it; the next one has it again.
+pub(crate) async fn it_comes_back_when_its_keeper_was_killed() {
+    let Some(spawner) = start_apart() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let before = spawner.pid();
+    let mut keepers = children_of(before);
+    keepers.retain(|&pid| name_of(pid) == "albacore-net");
+    assert_eq!(keepers.len(), usize::from(!is_root()));
+    for &keeper in &keepers {
+        signal("KILL", keeper);
+    }
+    until_dead(&keepers).await;
+    if !keepers.is_empty() {
+        let interior = Interior {
+            mounts: Vec::new(),
+            scratch: spawner.scratch(SCRATCH_BYTES),
+            memory_bytes: None,
+            reach: Reach::Host,
+        };
+        let failed = spawner.enclosure(&interior).await.map(|_| "an enclosure");
+        assert!(failed.is_err(), "{failed:?}");
+        until_dead(&[before]).await;
+    }
+    let (out, _) = outcome(&spawner, Reach::Host, &["connect", &address]).await;
+    assert_eq!(out, "connect: ok\n");
+    spawner.shutdown().await;
+}
+
 /// All of this once more, when it ran as root.
 pub(crate) async fn it_is_so_for_an_ordinary_user() {
     as_an_ordinary_user(&["host_network::"]).await;

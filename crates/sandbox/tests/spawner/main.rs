@@ -137,6 +137,7 @@ fn main() -> ExitCode {
         host_network::abstract_names_of_others_are_out_of_reach,
         host_network::it_cannot_be_chosen_late,
         host_network::nothing_is_left_of_them,
+        host_network::it_comes_back_when_its_keeper_was_killed,
         host_network::it_is_so_for_an_ordinary_user,
         outside::public_addresses_are_reached,
         outside::private_ones_are_reached_where_that_is_allowed,

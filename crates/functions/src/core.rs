@@ -493,7 +493,8 @@ impl Core {
         }
     }
 
-    fn end_idle_for_longest(&self) -> bool {
+    /// False when none is idle on this core.
+    pub(crate) fn end_idle_for_longest(&self) -> bool {
         let schedulers = self.schedulers.borrow();
         let longest = schedulers
             .values()

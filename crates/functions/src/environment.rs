@@ -335,9 +335,14 @@ impl Environment {
         self.memory.look_again_at(began).max(self.scheduler.core.looks.due())
     }
 
-    /// Looks at the memory of what runs: when it has ended, nobody knows what it has used.
-    fn look_at_memory(&self) {
+    /// Looks at the memory of what runs since then, because nobody knows what it has used when it has ended. Where it is somebody
+    /// else's turn, its own is over: many would wake each other up otherwise.
+    fn look_at_memory_of(&self, began: Instant) {
         let now = Instant::now();
+        if now < self.look_at(began) {
+            self.memory.skip(now);
+            return;
+        }
         if let Some(Watched { pid: Some(pid), .. }) = self.state.borrow().process {
             self.memory.look(pid, now);
         }

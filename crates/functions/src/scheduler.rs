@@ -25,6 +25,18 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout};
 
+/// Where nobody waits for a place, how long one that is becoming free is waited for, and by how many of a function.
+const ENDING_TIME_MAX: Duration = Duration::from_secs(5);
+const ENDING_WAITED_FOR_MAX: usize = 1000;
+
+/// Whether a place on the host is on its way.
+#[derive(Clone, Copy, Debug)]
+enum Room {
+    Wanted,
+    /// An idle environment is ending for it.
+    Coming,
+}
+
 /// What an environment does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
@@ -197,12 +209,31 @@ impl Scheduler {
         }
         if let Ok(permit) = self.core.host.environments.clone().try_acquire_owned() {
             self.start(permit);
-        } else if let Some(queued) = self.account.queue(self.core.host.options.queue_per_function_max) {
-            self.start_when_there_is_room(queued);
-        } else {
+            return true;
+        }
+        let options = &self.core.host.options;
+        if options.queue_per_function_max == 0 {
+            return self.start_in_place_of_an_idle_one();
+        }
+        let queued = self.account.queue(options.queue_per_function_max);
+        queued.is_some_and(|queued| {
+            self.start_when_there_is_room(queued, Room::Wanted);
+            true
+        })
+    }
+
+    /// Nobody waits for others to be done. Whoever is idle is nobody's, and its place is free as soon as it has ended.
+    fn start_in_place_of_an_idle_one(self: &Rc<Self>) -> bool {
+        if !self.core.end_idle_for_longest() {
+            // Perhaps on another core: then for the next one who asks.
+            self.core.make_room();
             return false;
         }
-        true
+        let queued = self.account.queue(ENDING_WAITED_FOR_MAX);
+        queued.is_some_and(|queued| {
+            self.start_when_there_is_room(queued, Room::Coming);
+            true
+        })
     }
 
     /// Sees to it that nobody waits for longer than `patience` for an environment that is busy or has just answered.
@@ -278,18 +309,21 @@ impl Scheduler {
         self.idle.borrow().clone()
     }
 
-    /// The host is full: asks for an idle environment to be ended, and waits for its place.
-    fn start_when_there_is_room(self: &Rc<Self>, queued: Queued) {
+    /// The host is full: waits for a place, of an idle environment that is asked to end, or of whoever ends first.
+    fn start_when_there_is_room(self: &Rc<Self>, queued: Queued, room: Room) {
         self.starting.set(self.starting.get() + 1);
         let scheduler = Rc::clone(self);
         self.core.tasks.spawn_local(async move {
             let core = &scheduler.core;
             let starved = core.host.starve();
-            core.make_room();
-            let room = timeout(
-                core.host.options.queue_timeout,
-                core.host.environments.clone().acquire_owned(),
-            );
+            let time_max = match room {
+                Room::Wanted => {
+                    core.make_room();
+                    core.host.options.queue_timeout
+                }
+                Room::Coming => ENDING_TIME_MAX,
+            };
+            let room = timeout(time_max, core.host.environments.clone().acquire_owned());
             let room = tokio::select! {
                 biased;
                 () = core.stop.cancelled() => None,

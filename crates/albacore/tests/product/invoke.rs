@@ -339,8 +339,9 @@ fn nobody_waits_for_a_place_when_it_is_said_so() {
         fs::write(folder.path("gate"), "go").unwrap();
         assert_eq!(caller.wait_with_output().unwrap().status.code(), Some(0));
         // It is free as soon as the runtime has asked for its next event.
-        until("the place is free", || {
-            folder.run(&["invoke", "tool"]).code.filter(|code| *code == 0)
-        });
+        let answers = |function| folder.run(&["invoke", function]).code.filter(|code| *code == 0);
+        until("the place is free", || answers("tool"));
+        // Nobody keeps it who does nothing with it.
+        until("another function has it", || answers("hasty"));
     }
 }

@@ -205,7 +205,7 @@ impl Environment {
                 }
                 () = run.server.accept(self) => {}
                 () = sleep_until(deadline) => failure = Some(self.init_timed_out()),
-                () = sleep_until(self.look_at(self.init.get().began)) => self.look_at_memory(),
+                () = sleep_until(self.look_at(self.init.get().began)) => self.look_at_memory_of(self.init.get().began),
             }
         }
         let at = at.unwrap_or_else(Instant::now);
@@ -348,9 +348,7 @@ impl Environment {
                         if now >= deadline {
                             return Event::TimedOut;
                         }
-                        if now >= self.look_at(began) {
-                            self.look_at_memory();
-                        }
+                        self.look_at_memory_of(began);
                     } else if now >= self.next_alarm() {
                         if !self.is_worn_out() {
                             self.freeze();

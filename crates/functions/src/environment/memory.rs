@@ -89,6 +89,11 @@ impl PeakMemory {
         self.look(pid, now);
     }
 
+    /// Nobody looks this time.
+    pub(super) fn skip(&self, now: Instant) {
+        self.looked_at.set(Some(now));
+    }
+
     /// The same while it runs, for who uses much for a short time.
     pub(super) fn look(&self, pid: u32, now: Instant) {
         self.looked_at.set(Some(now));

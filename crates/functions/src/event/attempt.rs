@@ -66,7 +66,10 @@ impl Shared {
             .and_then(|it| it.configuration.concurrency);
         let now = self.clock.now();
         if let Some(condition) = judge::before(next, &settings, concurrency, now) {
-            return self.finish(next, &event, condition, None).await;
+            return match self.finish(next, &event, condition, None).await {
+                End::Recorded(_, again) => End::Recorded(Pace::NotRun, again),
+                End::Lost => End::Lost,
+            };
         }
         let age = Duration::from_millis(now.0.saturating_sub(event.accepted.0));
         (self.count)(&function.invoked(), MetricEvent::AsyncAge(age));

@@ -49,6 +49,8 @@ pub(super) enum Pace {
     Kept,
     /// There was no room.
     Throttled,
+    /// It was over before.
+    NotRun,
 }
 
 /// Everybody who waits, and how many are tried.
@@ -174,6 +176,7 @@ impl Line {
             of.at_once_max = match pace {
                 Pace::Kept => (of.at_once_max + 1).min(self.limits.at_once_per_function_max),
                 Pace::Throttled => (of.at_once_max / 2).max(1),
+                Pace::NotRun => of.at_once_max,
             };
         }
         if let Some((next, due)) = again {
@@ -298,6 +301,9 @@ mod tests {
         }
         let one: Vec<_> = std::iter::from_fn(|| line.take(Timestamp(0), never)).collect();
         assert_eq!(one.len(), 1, "halved each time, and at least one");
+        line.over(&one[0], Pace::NotRun, None);
+        let one: Vec<_> = std::iter::from_fn(|| line.take(Timestamp(0), never)).collect();
+        assert_eq!(one.len(), 1, "it tells nothing");
         line.over(&one[0], Pace::Kept, None);
         assert_eq!(std::iter::from_fn(|| line.take(Timestamp(0), never)).count(), 2);
     }

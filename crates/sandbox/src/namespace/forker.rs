@@ -110,7 +110,7 @@ impl Forker {
             .chain(network)
             .chain(order.entrances.iter().map(AsFd::as_fd))
             .collect();
-        socket::send(self.control.as_fd(), &request, &files, socket::Wait::Never).map_err(NotForked::Ended)?;
+        socket::send(self.control.as_fd(), &request, &files, socket::Wait::Never).map_err(not_sent)?;
         self.answer()
     }
 
@@ -142,6 +142,15 @@ impl Forker {
                 Err(error) => return Err(NotForked::Silent(error)),
             }
         }
+    }
+}
+
+/// What could not be sent is nobody's. It tells of the other end only if that is gone.
+fn not_sent(error: io::Error) -> NotForked {
+    const GONE: [i32; 4] = [libc::EPIPE, libc::ECONNRESET, libc::ECONNREFUSED, libc::ENOTCONN];
+    match error.raw_os_error().is_some_and(|errno| GONE.contains(&errno)) {
+        true => NotForked::Ended(error),
+        false => NotForked::Refused(error),
     }
 }
 

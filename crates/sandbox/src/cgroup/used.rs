@@ -82,6 +82,7 @@ impl GroupMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     const MB: u64 = 1 << 20;
 
@@ -93,8 +94,11 @@ mod tests {
 
     impl Group {
         fn new(version: Version) -> Self {
-            let folder = std::env::temp_dir().join(format!("albacore-used-{version:?}-{}", std::process::id()));
-            fs::create_dir_all(&folder).unwrap();
+            // Tests run at the same time.
+            static NUMBER: AtomicUsize = AtomicUsize::new(0);
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let folder = std::env::temp_dir().join(format!("albacore-used-{}-{number}", std::process::id()));
+            fs::create_dir(&folder).unwrap();
             let memory = GroupMemory::in_folder(version, folder.clone());
             Self { folder, memory }
         }

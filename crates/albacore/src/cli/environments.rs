@@ -2,6 +2,7 @@
 
 use super::values;
 use clap::Args;
+use functions::ENVIRONMENTS_MAX;
 use std::time::Duration;
 
 /// What bounds the concurrency of functions on this machine.
@@ -9,7 +10,7 @@ use std::time::Duration;
 #[command(next_help_heading = "Functions")]
 pub(crate) struct Environments {
     /// Execution environments at once, idle ones included. Where the limit of open files admits fewer, it is fewer
-    #[arg(long, value_name = "N", value_parser = values::environments, default_value = "256")]
+    #[arg(long, value_name = "N", value_parser = values::environments, default_value_t = ENVIRONMENTS_MAX)]
     #[arg(env = "ALBACORE_ENVIRONMENTS_MAX")]
     pub(crate) environments_max: usize,
     /// How long an invocation waits for a place when its function's concurrency, the account's or that of this machine is used

@@ -13,7 +13,7 @@ use crate::metrics::{CoreCounters, Metrics};
 use crate::recent::Recent;
 use crate::record::Record;
 use crate::sticky::CookieKey;
-use crate::table::{ListenerEntry, Table};
+use crate::table::{ListenerEntry, Retired, Table};
 use crate::target::http2::Http2Pool;
 use crate::target::pool::Pool;
 use crate::trace::Random;
@@ -48,6 +48,7 @@ const SHRUNK_EVERY: u64 = 5;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) tables: ArcSwap<Table>,
+    pub(crate) retired: Retired,
     /// Rises with every new table, so that cores look at the pointer only when it has changed.
     pub(crate) generation: AtomicU64,
     pub(crate) metrics: Metrics,
@@ -57,6 +58,15 @@ pub(crate) struct Shared {
     pub(crate) cookie_key: CookieKey,
     /// How many cores have no connection left after traffic was stopped.
     pub(crate) emptied: tokio::sync::watch::Sender<usize>,
+}
+
+impl Shared {
+    fn table(&self) -> CoreTable {
+        CoreTable {
+            table: self.tables.load_full(),
+            retired: self.retired.clone(),
+        }
+    }
 }
 
 /// One traffic core. Everything here stays on its thread.
@@ -93,13 +103,22 @@ pub(crate) struct Core {
 
 /// A core's own handle to a table: requests count references to it without touching what cores share.
 #[derive(Debug)]
-pub(crate) struct CoreTable(Arc<Table>);
+pub(crate) struct CoreTable {
+    table: Arc<Table>,
+    retired: Retired,
+}
 
 impl Deref for CoreTable {
     type Target = Table;
 
     fn deref(&self) -> &Table {
-        &self.0
+        &self.table
+    }
+}
+
+impl Drop for CoreTable {
+    fn drop(&mut self) {
+        self.retired.take(&self.table);
     }
 }
 
@@ -122,7 +141,7 @@ impl Deref for ListenerRef {
 impl Core {
     pub(crate) fn new(id: usize, shared: Arc<Shared>, invoker: Rc<dyn Invoker>, logs: CoreLogs, seed: u64) -> Rc<Self> {
         let generation = shared.generation.load(Ordering::Acquire);
-        let table = Rc::new(CoreTable(shared.tables.load_full()));
+        let table = Rc::new(shared.table());
         let idle_max = shared.limits.idle_target_connections_max;
         let pool = Pool::new(idle_max);
         let held_by_streams = HeldByStreams::new(shared.limits.stream_bytes_max);
@@ -183,7 +202,7 @@ impl Core {
     pub(crate) fn table(&self) -> Rc<CoreTable> {
         let generation = self.shared.generation.load(Ordering::Acquire);
         if generation != self.generation.get() {
-            *self.table.borrow_mut() = Rc::new(CoreTable(self.shared.tables.load_full()));
+            *self.table.borrow_mut() = Rc::new(self.shared.table());
             self.generation.set(generation);
         }
         self.table.borrow().clone()

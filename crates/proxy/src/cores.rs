@@ -15,7 +15,7 @@ use crate::metrics::{Metrics, Readings, Surroundings};
 use crate::places::{Bound, Places};
 use crate::socket::{self, BindError};
 use crate::sticky::CookieKey;
-use crate::table::{Kept, Table, TableError};
+use crate::table::{Kept, Retired, Table, TableError};
 use crate::tls::{TlsError, TlsShared, UnreadableTicketKeys};
 use crate::wheel::TICK;
 use crate::{Limits, RequestEntry};
@@ -190,6 +190,7 @@ impl Proxy {
         limits.kept_requests = limits.kept_requests.div_ceil(count);
         let shared = Arc::new(Shared {
             tables: ArcSwap::from_pointee(Table::empty()),
+            retired: Retired::default(),
             generation: AtomicU64::new(0),
             metrics: Metrics::new(count),
             pools: Pools::new(count),
@@ -336,6 +337,7 @@ impl Proxy {
             let _ = all_done.recv_timeout(CLOSED_WITHIN); // it ends when every core has dropped its half
         }
         self.close_missed(&table, &missed);
+        shared.retired.take_down();
         Ok(())
     }
 
@@ -403,9 +405,11 @@ impl Proxy {
         shared.metrics.read(Instant::now(), &around)
     }
 
-    /// Has [`expose`](Self::expose) show what is told of minutes, from the readings at the beginning and at the end of one.
+    /// Has [`expose`](Self::expose) show what is told of minutes, from the readings at the beginning and at the end of one, and
+    /// takes down what traffic has left since.
     pub fn minute_is_over(&self, before: &Readings, now: &Readings) {
         self.inner.shared.metrics.minute_is_over(before, now);
+        self.inner.shared.retired.take_down();
     }
 
     /// How every registered target is, by target group. From any thread; it waits for no core.

@@ -2,9 +2,11 @@
 
 mod compile;
 mod kept;
+mod retired;
 
 pub(crate) use compile::users;
 pub(crate) use kept::Kept;
+pub(crate) use retired::Retired;
 
 use crate::admission::{Admission, BalancerKey, Met};
 use crate::balance::Servers;
@@ -31,7 +33,7 @@ use std::sync::Arc;
 pub struct Table {
     /// What it was made from; `None`: from nothing.
     state: Option<State>,
-    ports: Vec<PortEntry>,
+    ports: Arc<[PortEntry]>,
     load_balancers: Arc<LoadBalancers>,
     users: Arc<Users>,
     /// The registered functions of all target groups, used or not.
@@ -49,7 +51,7 @@ pub(crate) type Users = BTreeMap<TargetGroupArn, LoadBalancerArn>;
 pub(crate) struct PortEntry {
     pub(crate) number: u16,
     pub(crate) scheme: Scheme,
-    listeners: Vec<Arc<ListenerEntry>>,
+    listeners: Arc<[Arc<ListenerEntry>]>,
 }
 
 /// What a listener speaks.
@@ -211,7 +213,7 @@ impl Table {
     pub(crate) fn empty() -> Self {
         Self {
             state: None,
-            ports: Vec::new(),
+            ports: Arc::default(),
             load_balancers: Arc::default(),
             users: Arc::default(),
             targets: Arc::default(),
@@ -271,7 +273,7 @@ impl Table {
 
     /// All listeners.
     pub(crate) fn listeners(&self) -> impl Iterator<Item = &Arc<ListenerEntry>> {
-        self.ports.iter().flat_map(|port| &port.listeners)
+        self.ports.iter().flat_map(|port| port.listeners.iter())
     }
 }
 

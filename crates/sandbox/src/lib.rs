@@ -56,3 +56,13 @@ pub use spec::{
     REQUEST_BYTES_MAX, RUNTIME_API_PORT, Reach, Spec, Step,
 };
 pub use status::ExitStatus;
+
+/// Has the calling thread, and those that it starts from now on, give way to all others of this process: it stops none of them
+/// when it wakes, and has a smaller share of a processor that all want. `nice` is 0 to 19, and is not lowered again without a
+/// right to.
+///
+/// # Errors
+/// What the kernel says.
+pub fn give_way(nice: i32) -> std::io::Result<()> {
+    sys::priority::give_way(nice)
+}

@@ -9,6 +9,7 @@ pub(crate) mod fd;
 pub(crate) mod mount;
 pub(crate) mod netlink;
 pub(crate) mod network;
+pub(crate) mod priority;
 pub(crate) mod process;
 pub(crate) mod socket;
 

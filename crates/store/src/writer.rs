@@ -56,15 +56,78 @@ pub enum ReopenError {
 #[derive(Debug)]
 enum Request {
     /// In the order in which they are decided.
-    Batches(Vec<Batch>),
+    Batches(Vec<Submitted>),
     CloseLog(oneshot::Sender<()>),
     OpenLog(oneshot::Sender<Result<(), OpenError>>),
 }
 
+/// Commands that stand or fall together.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// In the order in which they are decided.
+    pub commands: Vec<Command>,
+    /// What they are decided with.
+    pub context: Context,
+    /// What whoever submits them has found out already. Taken where the state is still the very one that it was made on, so
+    /// that what was looked at is what becomes the state; elsewhere they are decided again.
+    pub decision: Option<Decision>,
+}
+
+/// What a batch makes of a state.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    before: Arc<State>,
+    after: Arc<State>,
+    changes: Vec<Change>,
+    replies: Vec<Reply>,
+}
+
+impl Decision {
+    /// Decides every command on a scratch state that sees the commands before it. Nothing is stored.
+    ///
+    /// # Errors
+    /// [`SubmitError::Refused`].
+    pub fn on(before: &Arc<State>, commands: &[Command], context: &Context) -> Result<Self, SubmitError> {
+        let mut scratch = State::clone(before);
+        let mut changes = Vec::new();
+        let mut replies = Vec::with_capacity(commands.len());
+        for (index, command) in commands.iter().enumerate() {
+            let commit =
+                decide(&scratch, command, context).map_err(|refusal| SubmitError::Refused { index, refusal })?;
+            commit.changes.iter().for_each(|change| scratch.apply(change));
+            changes.extend(commit.changes);
+            replies.push(commit.reply);
+        }
+        let after = match changes.is_empty() {
+            true => before.clone(),
+            false => {
+                scratch.revision = Revision(before.revision.0 + 1);
+                Arc::new(scratch)
+            }
+        };
+        Ok(Self {
+            before: before.clone(),
+            after,
+            changes,
+            replies,
+        })
+    }
+
+    /// What it leaves.
+    pub fn after(&self) -> &Arc<State> {
+        &self.after
+    }
+
+    /// Between the states.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+}
+
+/// A batch, and who waits for it.
 #[derive(Debug)]
-struct Batch {
-    commands: Vec<Command>,
-    context: Context,
+struct Submitted {
+    batch: Batch,
     answer: oneshot::Sender<Result<Accepted, SubmitError>>,
 }
 
@@ -75,14 +138,15 @@ struct Decided {
 }
 
 impl Writer {
-    /// Starts the writer on a thread of its own, with the state that the log's replay gave. It stops when the last
-    /// clone is dropped.
-    pub fn start(log: impl Log, state: State) -> std::io::Result<(Self, watch::Receiver<Arc<State>>)> {
+    /// Starts the writer on a thread of its own, with the state that the log's replay gave. `begin` runs first there. It stops
+    /// when the last clone is dropped.
+    pub fn start(log: impl Log, state: State, begin: fn()) -> std::io::Result<(Self, watch::Receiver<Arc<State>>)> {
         let (requests, queue) = mpsc::channel(QUEUE);
-        let (publish, watch) = watch::channel(Arc::new(state.clone()));
+        let (publish, watch) = watch::channel(Arc::new(state));
+        let state = publish.borrow().clone();
         let running = Running { log, state, publish };
         std::thread::Builder::new().name("store".to_owned()).spawn(move || {
-            give_way();
+            begin();
             running.run(queue);
         })?;
         Ok((Self { requests }, watch))
@@ -93,7 +157,12 @@ impl Writer {
     /// # Cancel safety
     /// Dropping the future after the batch was queued does not take it back.
     pub async fn submit(&self, commands: Vec<Command>, context: Context) -> Result<Accepted, SubmitError> {
-        let mut outcomes = self.submit_all(vec![(commands, context)]).await;
+        let batch = Batch {
+            commands,
+            context,
+            decision: None,
+        };
+        let mut outcomes = self.submit_all(vec![batch]).await;
         outcomes.pop().unwrap_or(Err(SubmitError::Stopped))
     }
 
@@ -102,19 +171,12 @@ impl Writer {
     ///
     /// # Cancel safety
     /// Dropping the future after the batches were queued does not take them back.
-    pub async fn submit_all(&self, batches: Vec<(Vec<Command>, Context)>) -> Vec<Result<Accepted, SubmitError>> {
-        let (batches, answers): (Vec<_>, Vec<_>) = batches
-            .into_iter()
-            .map(|(commands, context)| {
-                let (answer, answered) = oneshot::channel();
-                let batch = Batch {
-                    commands,
-                    context,
-                    answer,
-                };
-                (batch, answered)
-            })
-            .unzip();
+    pub async fn submit_all(&self, batches: Vec<Batch>) -> Vec<Result<Accepted, SubmitError>> {
+        let submitted = |batch| {
+            let (answer, answered) = oneshot::channel();
+            (Submitted { batch, answer }, answered)
+        };
+        let (batches, answers): (Vec<_>, Vec<_>) = batches.into_iter().map(submitted).unzip();
         // Without a writer nobody answers.
         let _ = self.requests.send(Request::Batches(batches)).await;
         let mut outcomes = Vec::with_capacity(answers.len());
@@ -150,16 +212,9 @@ impl Writer {
     }
 }
 
-/// Traffic goes first where both want a processor: a checkpoint takes a while. See `albacore`'s threads in the background.
-fn give_way() {
-    const NICE: i32 = 5;
-    // Then it is as urgent as traffic.
-    let _ = rustix::process::setpriority_process(None, NICE);
-}
-
 struct Running<L> {
     log: L,
-    state: State,
+    state: Arc<State>,
     publish: watch::Sender<Arc<State>>,
 }
 
@@ -185,7 +240,7 @@ impl<L: Log> Running<L> {
                 }
                 Request::OpenLog(answer) => {
                     let opened = self.log.open_again();
-                    let opened = opened.map(|news| news.into_iter().for_each(|state| self.enter(state)));
+                    let opened = opened.map(|news| news.into_iter().for_each(|state| self.enter(Arc::new(state))));
                     let _ = answer.send(opened);
                 }
             }
@@ -193,22 +248,21 @@ impl<L: Log> Running<L> {
     }
 
     /// Decides each batch on what the ones before it left, and appends what was accepted at once.
-    fn commit(&mut self, group: Vec<Batch>) {
+    fn commit(&mut self, group: Vec<Submitted>) {
         let mut next = self.state.clone();
         let mut accepted = Vec::new();
         let mut decided = Vec::with_capacity(group.len());
-        for batch in group {
-            let outcome = decide_batch(&next, &batch).map(|(after, changes, replies)| {
-                next = after;
-                if !changes.is_empty() {
-                    accepted.push(changes);
+        for Submitted { batch, answer } in group {
+            let outcome = decision(&next, batch).map(|decision| {
+                next = decision.after;
+                if !decision.changes.is_empty() {
+                    accepted.push(decision.changes);
                 }
                 Accepted {
                     revision: next.revision,
-                    replies,
+                    replies: decision.replies,
                 }
             });
-            let answer = batch.answer;
             decided.push(Decided { outcome, answer });
         }
         let stored = match accepted.is_empty() {
@@ -226,28 +280,18 @@ impl<L: Log> Running<L> {
         }
     }
 
-    fn enter(&mut self, state: State) {
+    fn enter(&mut self, state: Arc<State>) {
+        self.publish.send_replace(state.clone());
         self.state = state;
-        self.publish.send_replace(Arc::new(self.state.clone()));
     }
 }
 
-/// Decides every command on a scratch state that sees the commands before it.
-fn decide_batch(state: &State, batch: &Batch) -> Result<(State, Vec<Change>, Vec<Reply>), SubmitError> {
-    let mut scratch = state.clone();
-    let mut changes = Vec::new();
-    let mut replies = Vec::with_capacity(batch.commands.len());
-    for (index, command) in batch.commands.iter().enumerate() {
-        let commit =
-            decide(&scratch, command, &batch.context).map_err(|refusal| SubmitError::Refused { index, refusal })?;
-        commit.changes.iter().for_each(|change| scratch.apply(change));
-        changes.extend(commit.changes);
-        replies.push(commit.reply);
+/// What a batch makes of this state: what was found out before, if it was this one.
+fn decision(state: &Arc<State>, batch: Batch) -> Result<Decision, SubmitError> {
+    match batch.decision {
+        Some(decision) if Arc::ptr_eq(&decision.before, state) => Ok(decision),
+        _ => Decision::on(state, &batch.commands, &batch.context),
     }
-    if !changes.is_empty() {
-        scratch.revision = Revision(state.revision.0 + 1);
-    }
-    Ok((scratch, changes, replies))
 }
 
 #[cfg(test)]
@@ -278,7 +322,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_is_one_revision() {
-        let (writer, state) = Writer::start(MemoryLog::default(), State::default()).unwrap();
+        let (writer, state) = Writer::start(MemoryLog::default(), State::default(), || ()).unwrap();
         let accepted = writer
             .submit(vec![create("a", 1), create("b", 2)], Context::default())
             .await
@@ -289,7 +333,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_command_takes_its_whole_batch_with_it() {
-        let (writer, state) = Writer::start(MemoryLog::default(), State::default()).unwrap();
+        let (writer, state) = Writer::start(MemoryLog::default(), State::default(), || ()).unwrap();
         let refused = writer
             .submit(vec![create("a", 1), create("a", 2)], Context::default())
             .await
@@ -302,10 +346,53 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_that_changes_nothing_makes_no_revision() {
-        let (writer, state) = Writer::start(MemoryLog::default(), State::default()).unwrap();
+        let (writer, state) = Writer::start(MemoryLog::default(), State::default(), || ()).unwrap();
         let accepted = writer.submit(vec![], Context::default()).await.unwrap();
         assert_eq!(accepted.revision, Revision(0));
         assert!(!state.has_changed().unwrap());
+    }
+
+    /// A batch that was decided on a state.
+    fn decided(before: &Arc<State>, name: &str, id: u64) -> Batch {
+        let (commands, context) = (vec![create(name, id)], Context::default());
+        let decision = Decision::on(before, &commands, &context).unwrap();
+        Batch {
+            commands,
+            context,
+            decision: Some(decision),
+        }
+    }
+
+    fn after(batch: &Batch) -> Arc<State> {
+        batch.decision.as_ref().unwrap().after().clone()
+    }
+
+    #[tokio::test]
+    async fn what_was_decided_on_the_state_becomes_the_state() {
+        let (writer, state) = Writer::start(MemoryLog::default(), State::default(), || ()).unwrap();
+        let one = decided(&state.borrow().clone(), "a", 1);
+        let two = decided(&after(&one), "b", 2);
+        let last = after(&two);
+        let outcomes = writer.submit_all(vec![one, two]).await;
+        let revisions: Vec<_> = outcomes.into_iter().map(|it| it.unwrap().revision.0).collect();
+        assert_eq!(revisions, [1, 2]);
+        assert!(Arc::ptr_eq(&last, &state.borrow()));
+    }
+
+    #[tokio::test]
+    async fn what_was_decided_on_another_state_is_decided_again() {
+        let (writer, state) = Writer::start(MemoryLog::default(), State::default(), || ()).unwrap();
+        let before = state.borrow().clone();
+        let (taken, fresh) = (decided(&before, "a", 1), decided(&before, "b", 2));
+        // Its revision is that of the state after the next one, whose content is another.
+        let follows = decided(&after(&fresh), "c", 3);
+        writer.submit(vec![create("a", 9)], Context::default()).await.unwrap();
+        let outcomes = writer.submit_all(vec![taken, follows, fresh]).await;
+        assert!(matches!(outcomes[0], Err(SubmitError::Refused { index: 0, .. })));
+        let revisions: Vec<_> = outcomes[1..].iter().map(|it| it.as_ref().unwrap().revision.0).collect();
+        assert_eq!(revisions, [2, 3]);
+        let names: Vec<_> = state.borrow().target_groups().map(|it| it.name.to_string()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
     }
 
     struct FullDisk;
@@ -321,7 +408,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_log_did_not_take_is_not_published() {
-        let (writer, state) = Writer::start(FullDisk, State::default()).unwrap();
+        let (writer, state) = Writer::start(FullDisk, State::default(), || ()).unwrap();
         let failed = writer
             .submit(vec![create("a", 1)], Context::default())
             .await
@@ -350,7 +437,7 @@ mod tests {
     async fn crowd(names: &[&'static str]) -> (Crowd, Vec<Result<Accepted, SubmitError>>) {
         let (sizes, seen) = std::sync::mpsc::channel();
         let (open, gate) = std::sync::mpsc::channel();
-        let (writer, state) = Writer::start(Gated { sizes, gate }, State::default()).unwrap();
+        let (writer, state) = Writer::start(Gated { sizes, gate }, State::default(), || ()).unwrap();
         let first = writer.submit(vec![create("first", 100)], Context::default());
         let mut first = Box::pin(first);
         assert!(futures_poll(&mut first).await.is_none());
@@ -405,9 +492,13 @@ mod tests {
     async fn batches_that_come_together_are_stored_together() {
         let (sizes, seen) = std::sync::mpsc::channel();
         let (open, gate) = std::sync::mpsc::channel();
-        let (writer, state) = Writer::start(Gated { sizes, gate }, State::default()).unwrap();
+        let (writer, state) = Writer::start(Gated { sizes, gate }, State::default(), || ()).unwrap();
         open.send(true).unwrap();
-        let batch = |name, id| (vec![create(name, id)], Context::default());
+        let batch = |name, id| Batch {
+            commands: vec![create(name, id)],
+            context: Context::default(),
+            decision: None,
+        };
         let outcomes = writer
             .submit_all(vec![batch("a", 1), batch("a", 2), batch("b", 3)])
             .await;

@@ -8,7 +8,7 @@ const NICE: i32 = 5;
 
 /// This thread, and those that it starts from now on, give way. Traffic's threads are there already.
 pub(super) fn give_way() {
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+    if let Err(error) = sandbox::give_way(NICE) {
         debug!(%error, "this thread keeps its priority");
     }
 }

@@ -6,12 +6,12 @@
 use crate::plan::chain;
 use crate::server::facts::Progress;
 use control::{ChangeError, Changed};
-use model::{Change, Command, Context, Owner, Refusal, Revision, State, Timestamp, decide};
+use model::{Change, Command, Context, Owner, Refusal, Revision, State, Timestamp};
 use proxy::{ApplyError, Proxy};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-use store::{SubmitError, Writer};
+use store::{Batch, Decision, SubmitError, Writer};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, oneshot, watch};
 
 /// Calls that go together at most, so that none waits for an endless crowd.
@@ -76,8 +76,7 @@ impl<E> From<Failure> for ChangeError<E> {
 struct Decided {
     commands: Vec<Command>,
     context: Context,
-    /// What it leaves.
-    after: After,
+    decision: Decision,
     answer: oneshot::Sender<Result<Arc<State>, Failure>>,
 }
 
@@ -85,14 +84,6 @@ struct Decided {
 struct Idle {
     outcome: Result<Arc<State>, Failure>,
     answer: oneshot::Sender<Result<Arc<State>, Failure>>,
-}
-
-/// A state that is not stored yet.
-#[derive(Clone)]
-struct After {
-    state: Arc<State>,
-    /// Whether traffic can tell it from the one before.
-    is_for_traffic: bool,
 }
 
 impl Changes {
@@ -164,15 +155,15 @@ impl Changes {
             let context = self.context();
             let outcome = match commands.is_empty() {
                 true => Err(Ok(state.clone())),
-                false => after(&state, &commands, &context).map_err(Err),
+                false => decide(&state, &commands, &context).map_err(Err),
             };
             match outcome {
-                Ok(after) => {
-                    state = after.state.clone();
+                Ok(decision) => {
+                    state = decision.after().clone();
                     decided.push(Decided {
                         commands,
                         context,
-                        after,
+                        decision,
                         answer,
                     });
                 }
@@ -185,8 +176,8 @@ impl Changes {
 
     /// Whether all of them were made.
     async fn make_decided(&self, decided: Vec<Decided>) -> bool {
-        let is_for_traffic = decided.iter().any(|it| it.after.is_for_traffic);
-        let last = decided.last().map(|it| it.after.state.clone()).unwrap_or_default();
+        let is_for_traffic = decided.iter().any(|it| is_for_traffic(&it.decision));
+        let last = decided.last().map(|it| it.decision.after().clone()).unwrap_or_default();
         match self.checked(last, is_for_traffic).await {
             Ok(()) => self.store(decided, is_for_traffic).await,
             Err(failure) if decided.len() == 1 => {
@@ -206,12 +197,12 @@ impl Changes {
     /// One that was decided beside others is decided anew, without them.
     async fn make_alone(&self, mut one: Decided) {
         let before = self.state.borrow().clone();
-        match after(&before, &one.commands, &one.context) {
+        match decide(&before, &one.commands, &one.context) {
             Err(refusal) => one.end(Err(refusal)),
-            Ok(after) => {
-                let is_for_traffic = after.is_for_traffic;
-                one.after = after;
-                match self.checked(one.after.state.clone(), is_for_traffic).await {
+            Ok(decision) => {
+                let is_for_traffic = is_for_traffic(&decision);
+                one.decision = decision;
+                match self.checked(one.decision.after().clone(), is_for_traffic).await {
                     Ok(()) => drop(self.store(vec![one], is_for_traffic).await),
                     Err(failure) => one.end(Err(failure)),
                 }
@@ -222,7 +213,8 @@ impl Changes {
     /// Stores what was decided, serves it, and answers. Whether all of it is stored and served.
     async fn store(&self, decided: Vec<Decided>, is_for_traffic: bool) -> bool {
         let before = self.state.borrow().revision;
-        let batches = decided.iter().map(|it| (it.commands.clone(), it.context)).collect();
+        // What was checked is what is stored and served: it is not decided, nor compiled, a second time.
+        let (batches, waiting): (Vec<_>, Vec<_>) = decided.into_iter().map(Decided::submitted).unzip();
         let stored = self.writer.submit_all(batches).await;
         let state = self.state.borrow().clone();
         let served = match state.revision != before {
@@ -230,13 +222,13 @@ impl Changes {
             false => Ok(()),
         };
         let is_made = served.is_ok() && stored.iter().all(Result::is_ok);
-        for (one, outcome) in decided.into_iter().zip(stored) {
+        for ((answer, after), outcome) in waiting.into_iter().zip(stored) {
             let outcome = match outcome {
-                Ok(_) => served.clone().map(|()| one.after.state.clone()),
+                Ok(_) => served.clone().map(|()| after),
                 Err(SubmitError::Refused { refusal, .. }) => Err(Failure::Refused(refusal)),
                 Err(error) => Err(Failure::Failed(chain(&error))),
             };
-            one.end(outcome);
+            end(answer, outcome);
         }
         is_made
     }
@@ -298,9 +290,23 @@ impl Waiting {
     }
 }
 
+/// Who waits for a call's answer, and the state that it is answered with.
+type Waits = (oneshot::Sender<Result<Arc<State>, Failure>>, Arc<State>);
+
 impl Decided {
     fn end(self, outcome: Result<Arc<State>, Failure>) {
         end(self.answer, outcome);
+    }
+
+    /// As the writer wants it.
+    fn submitted(self) -> (Batch, Waits) {
+        let after = self.decision.after().clone();
+        let batch = Batch {
+            commands: self.commands,
+            context: self.context,
+            decision: Some(self.decision),
+        };
+        (batch, (self.answer, after))
     }
 }
 
@@ -309,30 +315,22 @@ fn end(answer: oneshot::Sender<Result<Arc<State>, Failure>>, outcome: Result<Arc
     let _ = answer.send(outcome);
 }
 
-/// What commands leave. Nothing is stored.
-fn after(before: &State, commands: &[Command], context: &Context) -> Result<After, Failure> {
-    let mut state = before.clone();
-    let mut is_for_traffic = false;
-    let mut is_changed = false;
-    for command in commands {
-        let commit = decide(&state, command, context).map_err(Failure::Refused)?;
-        let of_traffic = |change: &Change| {
-            let beside = matches!(
-                change,
-                Change::Acm(_) | Change::Logs(_) | Change::SetTags(..) | Change::Iam(_) | Change::EventInvoke(_)
-            );
-            !beside
-        };
-        is_changed |= !commit.changes.is_empty();
-        is_for_traffic |= commit.changes.iter().any(of_traffic);
-        commit.changes.iter().for_each(|change| state.apply(change));
-    }
-    if is_changed {
-        state.revision = Revision(before.revision.0 + 1);
-    }
-    Ok(After {
-        state: Arc::new(state),
-        is_for_traffic,
+/// What commands make of a state. Nothing is stored.
+fn decide(before: &Arc<State>, commands: &[Command], context: &Context) -> Result<Decision, Failure> {
+    Decision::on(before, commands, context).map_err(|error| match error {
+        SubmitError::Refused { refusal, .. } => Failure::Refused(refusal),
+        error => Failure::Failed(chain(&error)),
+    })
+}
+
+/// Whether traffic can tell the states before and after.
+fn is_for_traffic(decision: &Decision) -> bool {
+    decision.changes().iter().any(|change| {
+        let beside = matches!(
+            change,
+            Change::Acm(_) | Change::Logs(_) | Change::SetTags(..) | Change::Iam(_) | Change::EventInvoke(_)
+        );
+        !beside
     })
 }
 

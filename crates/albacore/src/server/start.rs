@@ -381,7 +381,10 @@ impl Start<'_> {
     /// Starts the writer with the state that was there when albacore last ran. That of a predecessor is not open yet.
     fn store(&self, has_predecessor: bool) -> Result<Store> {
         let (writer, monitor) = if self.data_dir.is_ephemeral() {
-            (Writer::start(MemoryLog::default(), State::default()), None)
+            (
+                Writer::start(MemoryLog::default(), State::default(), background::give_way),
+                None,
+            )
         } else {
             let path = self.data_dir.path().join("state");
             let folder = Folder::make(&path).with_context(|| format!("cannot make {}", path.display()))?;
@@ -391,7 +394,7 @@ impl Start<'_> {
                 false => EmbeddedLog::open(folder, Room::default())?,
             };
             let monitor = log.monitor();
-            (Writer::start(log, state), Some(monitor))
+            (Writer::start(log, state, background::give_way), Some(monitor))
         };
         let (writer, state) = writer.context("the store cannot be started")?;
         Ok(Store { writer, state, monitor })

@@ -205,3 +205,37 @@ fn certificates_of_the_local_authority_are_announced() {
     // Somebody who speaks no TLS is told so.
     assert_eq!(get(socket, "/").0, 400);
 }
+
+/// How a thread is scheduled: its policy, and its nice value.
+fn scheduling(stat: &std::path::Path) -> (u32, i32) {
+    let stat = std::fs::read_to_string(stat).unwrap();
+    // The name of the thread may hold spaces and parentheses; the third field comes behind it.
+    let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    (fields[41 - 3].parse().unwrap(), fields[19 - 3].parse().unwrap())
+}
+
+#[test]
+fn what_is_not_traffic_gives_way_to_it() {
+    const OTHER: u32 = 0;
+    const BATCH: u32 = 3;
+    let folder = with_manifest("a", "");
+    let server = folder.up(&[]);
+    let process = std::path::PathBuf::from(format!("/proc/{}", server.pid().as_raw_nonzero()));
+    let of_threads = |name: &str| -> Vec<_> {
+        let threads = std::fs::read_dir(process.join("task")).unwrap();
+        let threads = threads.map(|thread| thread.unwrap().path());
+        threads
+            .filter(|thread| std::fs::read_to_string(thread.join("comm")).is_ok_and(|it| it.trim_end() == name))
+            .map(|thread| scheduling(&thread.join("stat")))
+            .collect()
+    };
+    assert_eq!(of_threads("core-0"), [(OTHER, 0)]);
+    assert_eq!(of_threads("store"), [(BATCH, 5)]);
+    assert_eq!(scheduling(&process.join("stat")), (BATCH, 5), "the control plane");
+    let function = worker(&server).1.as_raw_nonzero();
+    assert_eq!(
+        scheduling(format!("/proc/{function}/stat").as_ref()),
+        (OTHER, 0),
+        "functions are traffic"
+    );
+}

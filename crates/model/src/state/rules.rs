@@ -62,6 +62,35 @@ impl Rules {
     pub(super) fn ptr_eq(&self, other: &Self) -> bool {
         self.0.ptr_eq(&other.0)
     }
+
+    /// Whose rules are not the very same as there.
+    pub(super) fn with_others<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a ListenerArn> {
+        let mut theirs = other.0.iter().peekable();
+        let mut ours = self.0.iter().peekable();
+        std::iter::from_fn(move || {
+            loop {
+                // Both are in the order of their ARNs.
+                match (ours.peek(), theirs.peek()) {
+                    (None, None) => return None,
+                    (Some((listener, rules)), Some((other, others)))
+                        if Arc::ptr_eq(rules, others) && listener == other =>
+                    {
+                        ours.next();
+                        theirs.next();
+                    }
+                    (Some((listener, _)), Some((other, _))) if listener == other => {
+                        theirs.next();
+                        return ours.next().map(|(listener, _)| listener);
+                    }
+                    (Some((listener, _)), Some((other, _))) if other < listener => {
+                        return theirs.next().map(|(listener, _)| listener);
+                    }
+                    (Some(_), _) => return ours.next().map(|(listener, _)| listener),
+                    (None, Some(_)) => return theirs.next().map(|(listener, _)| listener),
+                }
+            }
+        })
+    }
 }
 
 impl ListenerRules {
@@ -206,6 +235,29 @@ mod tests {
             1,
             "the state before stays as it was"
         );
+    }
+
+    #[test]
+    fn listeners_with_other_rules_are_found() {
+        let mut before = Rules::default();
+        for of in 2..=6 {
+            before.put(&rule(of, 1, &[]));
+        }
+        let mut now = before.clone();
+        let check = |now: &Rules, expected: &[u64]| {
+            let expected: Vec<_> = expected.iter().map(|of| listener(*of)).collect();
+            let found = |one: &Rules, other: &Rules| one.with_others(other).cloned().collect::<Vec<_>>();
+            assert_eq!((found(now, &before), found(&before, now)), (expected.clone(), expected));
+        };
+        check(&now, &[]);
+        now.put(&rule(3, 1, &[]));
+        check(&now, &[3]);
+        now.put(&rule(1, 1, &[]));
+        now.put(&rule(7, 1, &[]));
+        check(&now, &[1, 3, 7]);
+        now.remove(&rule(2, 1, &[]).arn);
+        now.remove(&rule(6, 1, &[]).arn);
+        check(&now, &[1, 2, 3, 6, 7]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! follows states asks here what he need not look at again.
 
 use super::State;
+use crate::arn::ListenerArn;
 
 /// A part of the state that is followed on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,5 +46,10 @@ impl State {
             Part::Network => self.ec2.shares(&other.ec2),
             Part::Tags => self.tags.ptr_eq(&other.tags),
         })
+    }
+
+    /// The listeners whose rules are not the very same in both, in no order.
+    pub fn listeners_with_other_rules<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a ListenerArn> {
+        self.rules.with_others(&other.rules)
     }
 }

@@ -1,6 +1,6 @@
 //! A table is made from a state, and from the table made last: only what is new is compiled.
 
-use super::kept::{Kept, KeptGroup, KeptListener, Parts};
+use super::kept::{Kept, KeptGroup, KeptListener, Listeners, News, Parts};
 use super::{
     FunctionTarget, Group, GroupTargets, ListenerEntry, LoadBalancerEntry, LoadBalancers, PortEntry, Scheme, Table,
     TableError, Users,
@@ -16,7 +16,7 @@ use crate::tls::{ListenerTls, TlsShared};
 use model::elb::listener::{Listener, ListenerProtocol};
 use model::elb::load_balancer::LoadBalancer;
 use model::elb::target_group::{TargetGroup, TargetKind};
-use model::{FunctionArn, Owner, Part, State, TargetGroupArn};
+use model::{FunctionArn, ListenerArn, Owner, Part, State, TargetGroupArn};
 use routing::RoutingTable;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,39 +49,57 @@ impl Table {
             known,
             tls,
         };
-        let parts = compiler.parts(logs)?;
-        let mut ports: BTreeMap<u16, Vec<Arc<ListenerEntry>>> = BTreeMap::new();
-        for listener in parts.listeners.values() {
-            let entry = &listener.entry;
-            ports.entry(entry.port).or_default().push(entry.clone());
+        if !compiler.has_all_before(logs) {
+            let news = compiler.news(logs)?;
+            kept.take(news);
         }
-        let ports = ports
-            .into_iter()
-            .map(|(number, listeners)| share_port(number, listeners));
-        let table = Self {
+        Ok(Self {
             state: Some(state.clone()),
-            ports: ports.collect::<Result<_, _>>()?,
-            load_balancers: parts.load_balancers.clone(),
-            users: parts.users.clone(),
-            targets: parts.targets.clone(),
-        };
-        *kept = parts;
-        Ok(table)
+            ports: kept.ports.clone(),
+            load_balancers: kept.load_balancers.clone(),
+            users: kept.users.clone(),
+            targets: kept.targets.clone(),
+        })
     }
 }
 
+/// What a table is made from.
+const ALL: [Part; 8] = [
+    Part::LoadBalancers,
+    Part::Listeners,
+    Part::Rules,
+    Part::TargetGroups,
+    Part::Certificates,
+    Part::Functions,
+    Part::FunctionPolicies,
+    Part::Network,
+];
+
 impl Compiler<'_> {
-    fn parts(&self, logs: Option<&AllHandles>) -> Result<Parts, TableError> {
+    /// Whether nothing of this state is new to the last compilation, which is then what there is to serve.
+    fn has_all_before(&self, logs: Option<&AllHandles>) -> bool {
+        self.has_before(&ALL) && logs.is_none_or(|logs| *logs == self.before.logs)
+    }
+
+    fn news(&self, logs: Option<&AllHandles>) -> Result<News, TableError> {
         let (load_balancers, groups) = (self.load_balancers(logs), self.groups());
-        let mut listeners = BTreeMap::new();
-        for listener in self.state.listeners() {
-            let Some(load_balancer) = load_balancers.get(&listener.load_balancer) else {
-                continue; // `decide` deletes listeners with their load balancer
-            };
-            listeners.insert(listener.arn.clone(), self.listener(listener, load_balancer, &groups)?);
-        }
+        let only_rules = Arc::ptr_eq(&load_balancers, &self.before.load_balancers)
+            && Arc::ptr_eq(&groups, &self.before.groups)
+            && self.has_before(&[Part::LoadBalancers, Part::Listeners, Part::Certificates, Part::Network]);
+        let (listeners, ports) = match only_rules {
+            true => {
+                let changed = self.with_other_rules(&load_balancers, &groups)?;
+                let ports = self.ports_with(&changed);
+                (Listeners::Changed(changed), ports)
+            }
+            false => {
+                let all = self.all_listeners(&load_balancers, &groups)?;
+                let ports = ports(&all)?;
+                (Listeners::All(all), ports)
+            }
+        };
         let users = self.users();
-        Ok(Parts {
+        Ok(News {
             targets: self.targets(&users),
             state: self.state.clone(),
             logs: match logs {
@@ -92,8 +110,60 @@ impl Compiler<'_> {
             load_balancers,
             groups,
             listeners,
+            ports,
             users,
         })
+    }
+
+    fn all_listeners(
+        &self,
+        load_balancers: &LoadBalancers,
+        groups: &Arc<BTreeMap<TargetGroupArn, KeptGroup>>,
+    ) -> Result<BTreeMap<ListenerArn, KeptListener>, TableError> {
+        let mut listeners = BTreeMap::new();
+        for listener in self.state.listeners() {
+            let Some(load_balancer) = load_balancers.get(&listener.load_balancer) else {
+                continue; // `decide` deletes listeners with their load balancer
+            };
+            listeners.insert(listener.arn.clone(), self.listener(listener, load_balancer, groups)?);
+        }
+        Ok(listeners)
+    }
+
+    /// The listeners whose rules are others than before, where nothing else is.
+    fn with_other_rules(
+        &self,
+        load_balancers: &LoadBalancers,
+        groups: &Arc<BTreeMap<TargetGroupArn, KeptGroup>>,
+    ) -> Result<Vec<KeptListener>, TableError> {
+        let changed = self.state.listeners_with_other_rules(&self.before.state);
+        let known = changed.filter_map(|arn| {
+            let listener = self.state.listener(arn)?;
+            Some((listener, load_balancers.get(&listener.load_balancer)?))
+        });
+        known
+            .map(|(listener, load_balancer)| self.listener(listener, load_balancer, groups))
+            .collect()
+    }
+
+    /// The ports before, with these listeners in their places.
+    fn ports_with(&self, changed: &[KeptListener]) -> Arc<[PortEntry]> {
+        let entry = |before: &Arc<ListenerEntry>| {
+            let now = changed.iter().find(|it| it.entry.arn == before.arn);
+            now.map_or_else(|| before.clone(), |now| now.entry.clone())
+        };
+        let port = |before: &PortEntry| {
+            let is_touched = changed.iter().any(|it| it.entry.port == before.number);
+            PortEntry {
+                number: before.number,
+                scheme: before.scheme,
+                listeners: match is_touched {
+                    true => before.listeners.iter().map(entry).collect(),
+                    false => before.listeners.clone(),
+                },
+            }
+        };
+        self.before.ports.iter().map(port).collect()
     }
 
     /// Whether these parts of the state are those of the last compilation.
@@ -250,7 +320,7 @@ impl Compiler<'_> {
 
     fn users(&self) -> Arc<Users> {
         let before = &self.before.users;
-        if self.has_before(&[Part::Listeners, Part::Rules]) {
+        if self.has_before(&[Part::Listeners]) && self.forwards_as_before() {
             return before.clone();
         }
         let now: BTreeMap<_, _> = self.state.forwards().map(|(by, group)| (group, by)).collect();
@@ -258,6 +328,17 @@ impl Compiler<'_> {
             true => before.clone(),
             false => Arc::new(users(self.state)),
         }
+    }
+
+    /// Whether the rules of each listener forward to the same target groups.
+    fn forwards_as_before(&self) -> bool {
+        fn groups<'a>(state: &'a State, of: &ListenerArn) -> impl Iterator<Item = &'a TargetGroupArn> {
+            let rules = state.listener_rules(of);
+            rules.into_iter().flat_map(|rules| rules.target_groups())
+        }
+        let before = &self.before.state;
+        let mut changed = self.state.listeners_with_other_rules(before);
+        changed.all(|listener| groups(self.state, listener).eq(groups(before, listener)))
     }
 
     fn targets(&self, users: &Arc<Users>) -> Arc<[TargetEntry]> {
@@ -310,6 +391,16 @@ fn is_permitted(state: &State, group: &TargetGroup, function: Option<&FunctionAr
         || !state.is_runnable(function)
 }
 
+fn ports(listeners: &BTreeMap<ListenerArn, KeptListener>) -> Result<Arc<[PortEntry]>, TableError> {
+    let mut ports: BTreeMap<u16, Vec<Arc<ListenerEntry>>> = BTreeMap::new();
+    for listener in listeners.values() {
+        let entry = &listener.entry;
+        ports.entry(entry.port).or_default().push(entry.clone());
+    }
+    let ports = ports.into_iter();
+    ports.map(|(number, listeners)| share_port(number, listeners)).collect()
+}
+
 fn share_port(number: u16, mut listeners: Vec<Arc<ListenerEntry>>) -> Result<PortEntry, TableError> {
     listeners.sort_by(|one, other| {
         let (one, other) = (&one.load_balancer, &other.load_balancer);
@@ -325,12 +416,12 @@ fn share_port(number: u16, mut listeners: Vec<Arc<ListenerEntry>>) -> Result<Por
         (None, _) => Ok(PortEntry {
             number,
             scheme: Scheme::Https,
-            listeners,
+            listeners: listeners.into(),
         }),
         (_, None) => Ok(PortEntry {
             number,
             scheme: Scheme::Http,
-            listeners,
+            listeners: listeners.into(),
         }),
     }
 }

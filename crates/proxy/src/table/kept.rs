@@ -1,7 +1,7 @@
 //! What one compilation leaves for the next: the parts whose sources are the very same, so that a change costs what it
 //! changes and not what there is.
 
-use super::{Group, ListenerEntry, LoadBalancers, Users};
+use super::{Group, ListenerEntry, LoadBalancers, PortEntry, Users};
 use crate::health::TargetEntry;
 use crate::log_delivery::AllHandles;
 use model::elb::listener::Listener;
@@ -23,8 +23,54 @@ pub(super) struct Parts {
     pub(super) load_balancers: Arc<LoadBalancers>,
     pub(super) groups: Arc<BTreeMap<TargetGroupArn, KeptGroup>>,
     pub(super) listeners: BTreeMap<ListenerArn, KeptListener>,
+    pub(super) ports: Arc<[PortEntry]>,
     pub(super) users: Arc<Users>,
     pub(super) targets: Arc<[TargetEntry]>,
+}
+
+/// What a compilation puts in the place of the parts before.
+#[derive(Debug)]
+pub(super) struct News {
+    pub(super) state: State,
+    pub(super) logs: AllHandles,
+    pub(super) load_balancers: Arc<LoadBalancers>,
+    pub(super) groups: Arc<BTreeMap<TargetGroupArn, KeptGroup>>,
+    pub(super) listeners: Listeners,
+    pub(super) ports: Arc<[PortEntry]>,
+    pub(super) users: Arc<Users>,
+    pub(super) targets: Arc<[TargetEntry]>,
+}
+
+/// Listeners that were compiled.
+#[derive(Debug)]
+pub(super) enum Listeners {
+    /// There are no others.
+    All(BTreeMap<ListenerArn, KeptListener>),
+    /// The others are as they were.
+    Changed(Vec<KeptListener>),
+}
+
+impl Parts {
+    pub(super) fn take(&mut self, news: News) {
+        let listeners = match news.listeners {
+            Listeners::All(all) => all,
+            Listeners::Changed(changed) => {
+                let mut all = std::mem::take(&mut self.listeners);
+                all.extend(changed.into_iter().map(|it| (it.entry.arn.clone(), it)));
+                all
+            }
+        };
+        *self = Self {
+            state: news.state,
+            logs: news.logs,
+            load_balancers: news.load_balancers,
+            groups: news.groups,
+            listeners,
+            ports: news.ports,
+            users: news.users,
+            targets: news.targets,
+        };
+    }
 }
 
 /// A target group, and what it was made from.

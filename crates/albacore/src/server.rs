@@ -245,6 +245,7 @@ async fn stop(running: Running, signals: &mut Signals, why: Why) -> ExitCode {
     }
     running.function_log.close(FLUSH_TIMEOUT).await;
     running.endpoint.close().await;
+    running.configuration.turn().end().await;
     running.invocations.events.end().await;
     running.writer.close_log().await;
     telling::stopped(running.notices, "stopped");

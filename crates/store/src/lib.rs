@@ -14,4 +14,4 @@ pub mod writer;
 
 pub use log::disk::Folder;
 pub use log::{AppendError, EmbeddedLog, Log, LogMonitor, MemoryLog, OpenError, Room};
-pub use writer::{Accepted, Batch, Decision, ReopenError, SubmitError, Writer};
+pub use writer::{Accepted, Batch, Decision, Refused, ReopenError, SubmitError, Writer};

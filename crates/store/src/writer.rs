@@ -63,37 +63,48 @@ enum Request {
 
 /// Commands that stand or fall together.
 #[derive(Clone, Debug)]
-pub struct Batch {
-    /// In the order in which they are decided.
-    pub commands: Vec<Command>,
-    /// What they are decided with.
-    pub context: Context,
-    /// What whoever submits them has found out already. Taken where the state is still the very one that it was made on, so
+pub enum Batch {
+    /// The writer decides them.
+    Commands(Vec<Command>, Context),
+    /// Whoever submits them has decided them already. Taken where the state is still the very one that they were decided on, so
     /// that what was looked at is what becomes the state; elsewhere they are decided again.
-    pub decision: Option<Decision>,
+    Decided(Box<Decision>),
 }
 
-/// What a batch makes of a state.
+/// What commands make of a state.
 #[derive(Clone, Debug)]
 pub struct Decision {
+    commands: Vec<Command>,
+    context: Context,
     before: Arc<State>,
     after: Arc<State>,
     changes: Vec<Change>,
     replies: Vec<Reply>,
 }
 
+/// A command that is refused takes its whole batch with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The position of the command in the batch.
+    pub index: usize,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+impl From<Refused> for SubmitError {
+    fn from(Refused { index, refusal }: Refused) -> Self {
+        Self::Refused { index, refusal }
+    }
+}
+
 impl Decision {
     /// Decides every command on a scratch state that sees the commands before it. Nothing is stored.
-    ///
-    /// # Errors
-    /// [`SubmitError::Refused`].
-    pub fn on(before: &Arc<State>, commands: &[Command], context: &Context) -> Result<Self, SubmitError> {
+    pub fn on(before: &Arc<State>, commands: Vec<Command>, context: Context) -> Result<Self, Refused> {
         let mut scratch = State::clone(before);
         let mut changes = Vec::new();
         let mut replies = Vec::with_capacity(commands.len());
         for (index, command) in commands.iter().enumerate() {
-            let commit =
-                decide(&scratch, command, context).map_err(|refusal| SubmitError::Refused { index, refusal })?;
+            let commit = decide(&scratch, command, &context).map_err(|refusal| Refused { index, refusal })?;
             commit.changes.iter().for_each(|change| scratch.apply(change));
             changes.extend(commit.changes);
             replies.push(commit.reply);
@@ -106,11 +117,21 @@ impl Decision {
             }
         };
         Ok(Self {
+            commands,
+            context,
             before: before.clone(),
             after,
             changes,
             replies,
         })
+    }
+
+    /// The same commands on another state; itself if it is the same one.
+    pub fn again_on(self, before: &Arc<State>) -> Result<Self, Refused> {
+        match Arc::ptr_eq(&self.before, before) {
+            true => Ok(self),
+            false => Self::on(before, self.commands, self.context),
+        }
     }
 
     /// What it leaves.
@@ -138,8 +159,8 @@ struct Decided {
 }
 
 impl Writer {
-    /// Starts the writer on a thread of its own, with the state that the log's replay gave. `begin` runs first there. It stops
-    /// when the last clone is dropped.
+    /// Starts the writer on a thread of its own, which runs `begin` first, with the state that the log's replay gave. The writer
+    /// stops when the last clone is dropped.
     pub fn start(log: impl Log, state: State, begin: fn()) -> std::io::Result<(Self, watch::Receiver<Arc<State>>)> {
         let (requests, queue) = mpsc::channel(QUEUE);
         let (publish, watch) = watch::channel(Arc::new(state));
@@ -157,12 +178,7 @@ impl Writer {
     /// # Cancel safety
     /// Dropping the future after the batch was queued does not take it back.
     pub async fn submit(&self, commands: Vec<Command>, context: Context) -> Result<Accepted, SubmitError> {
-        let batch = Batch {
-            commands,
-            context,
-            decision: None,
-        };
-        let mut outcomes = self.submit_all(vec![batch]).await;
+        let mut outcomes = self.submit_all(vec![Batch::Commands(commands, context)]).await;
         outcomes.pop().unwrap_or(Err(SubmitError::Stopped))
     }
 
@@ -253,7 +269,7 @@ impl<L: Log> Running<L> {
         let mut accepted = Vec::new();
         let mut decided = Vec::with_capacity(group.len());
         for Submitted { batch, answer } in group {
-            let outcome = decision(&next, batch).map(|decision| {
+            let outcome = decision(&next, batch).map_err(SubmitError::from).map(|decision| {
                 next = decision.after;
                 if !decision.changes.is_empty() {
                     accepted.push(decision.changes);
@@ -286,11 +302,10 @@ impl<L: Log> Running<L> {
     }
 }
 
-/// What a batch makes of this state: what was found out before, if it was this one.
-fn decision(state: &Arc<State>, batch: Batch) -> Result<Decision, SubmitError> {
-    match batch.decision {
-        Some(decision) if Arc::ptr_eq(&decision.before, state) => Ok(decision),
-        _ => Decision::on(state, &batch.commands, &batch.context),
+fn decision(state: &Arc<State>, batch: Batch) -> Result<Decision, Refused> {
+    match batch {
+        Batch::Commands(commands, context) => Decision::on(state, commands, context),
+        Batch::Decided(decision) => decision.again_on(state),
     }
 }
 
@@ -352,27 +367,18 @@ mod tests {
         assert!(!state.has_changed().unwrap());
     }
 
-    /// A batch that was decided on a state.
-    fn decided(before: &Arc<State>, name: &str, id: u64) -> Batch {
-        let (commands, context) = (vec![create(name, id)], Context::default());
-        let decision = Decision::on(before, &commands, &context).unwrap();
-        Batch {
-            commands,
-            context,
-            decision: Some(decision),
-        }
-    }
-
-    fn after(batch: &Batch) -> Arc<State> {
-        batch.decision.as_ref().unwrap().after().clone()
+    /// A batch that was decided on a state, and what it would leave.
+    fn decided(before: &Arc<State>, name: &str, id: u64) -> (Batch, Arc<State>) {
+        let decision = Decision::on(before, vec![create(name, id)], Context::default()).unwrap();
+        let after = decision.after().clone();
+        (Batch::Decided(Box::new(decision)), after)
     }
 
     #[tokio::test]
     async fn what_was_decided_on_the_state_becomes_the_state() {
         let (writer, state) = Writer::start(MemoryLog::default(), State::default(), || ()).unwrap();
-        let one = decided(&state.borrow().clone(), "a", 1);
-        let two = decided(&after(&one), "b", 2);
-        let last = after(&two);
+        let (one, after_one) = decided(&state.borrow().clone(), "a", 1);
+        let (two, last) = decided(&after_one, "b", 2);
         let outcomes = writer.submit_all(vec![one, two]).await;
         let revisions: Vec<_> = outcomes.into_iter().map(|it| it.unwrap().revision.0).collect();
         assert_eq!(revisions, [1, 2]);
@@ -383,9 +389,9 @@ mod tests {
     async fn what_was_decided_on_another_state_is_decided_again() {
         let (writer, state) = Writer::start(MemoryLog::default(), State::default(), || ()).unwrap();
         let before = state.borrow().clone();
-        let (taken, fresh) = (decided(&before, "a", 1), decided(&before, "b", 2));
+        let ((taken, _), (fresh, after_fresh)) = (decided(&before, "a", 1), decided(&before, "b", 2));
         // Its revision is that of the state after the next one, whose content is another.
-        let follows = decided(&after(&fresh), "c", 3);
+        let (follows, _) = decided(&after_fresh, "c", 3);
         writer.submit(vec![create("a", 9)], Context::default()).await.unwrap();
         let outcomes = writer.submit_all(vec![taken, follows, fresh]).await;
         assert!(matches!(outcomes[0], Err(SubmitError::Refused { index: 0, .. })));
@@ -494,11 +500,7 @@ mod tests {
         let (open, gate) = std::sync::mpsc::channel();
         let (writer, state) = Writer::start(Gated { sizes, gate }, State::default(), || ()).unwrap();
         open.send(true).unwrap();
-        let batch = |name, id| Batch {
-            commands: vec![create(name, id)],
-            context: Context::default(),
-            decision: None,
-        };
+        let batch = |name, id| Batch::Commands(vec![create(name, id)], Context::default());
         let outcomes = writer
             .submit_all(vec![batch("a", 1), batch("a", 2), batch("b", 3)])
             .await;

@@ -11,24 +11,36 @@ use proxy::{ApplyError, Proxy};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-use store::{Batch, Decision, SubmitError, Writer};
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard, oneshot, watch};
+use store::{Batch, Decision, Refused, SubmitError, Writer};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, oneshot, watch};
+use tokio_util::task::TaskTracker;
 
 /// Calls that go together at most, so that none waits for an endless crowd.
 const TOGETHER_MAX: usize = 64;
 
 /// Whose turn it is. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Turn(Arc<AsyncMutex<()>>);
+pub(super) struct Turn {
+    mutex: Arc<AsyncMutex<()>>,
+    /// Changes that are being made.
+    making: TaskTracker,
+}
 
 impl Turn {
     /// Waits for it. It is over when the guard is dropped.
-    pub(super) async fn wait(&self) -> MutexGuard<'_, ()> {
-        self.0.lock().await
+    pub(super) async fn wait(&self) -> OwnedMutexGuard<()> {
+        self.mutex.clone().lock_owned().await
+    }
+
+    /// Waits until every change that had begun is made. Nobody begins one any more.
+    pub(super) async fn end(&self) {
+        self.making.close();
+        self.making.wait().await;
     }
 }
 
-/// The way of the AWS API into state and traffic.
+/// The way of the AWS API into state and traffic. Clones share it.
+#[derive(Clone)]
 pub(super) struct Changes {
     /// Whose resources are left alone.
     pub(super) protects: Option<Owner>,
@@ -41,8 +53,8 @@ pub(super) struct Changes {
 }
 
 /// Calls that wait for a turn, in the order in which they came.
-#[derive(Default)]
-pub(super) struct Waiting(Mutex<VecDeque<Call>>);
+#[derive(Clone, Default)]
+pub(super) struct Waiting(Arc<Mutex<VecDeque<Call>>>);
 
 /// One call.
 struct Call {
@@ -62,6 +74,12 @@ enum Failure {
     Failed(String),
 }
 
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused.refusal)
+    }
+}
+
 impl<E> From<Failure> for ChangeError<E> {
     fn from(failure: Failure) -> Self {
         match failure {
@@ -74,8 +92,6 @@ impl<E> From<Failure> for ChangeError<E> {
 
 /// A call that was decided.
 struct Decided {
-    commands: Vec<Command>,
-    context: Context,
     decision: Decision,
     answer: oneshot::Sender<Result<Arc<State>, Failure>>,
 }
@@ -88,6 +104,9 @@ struct Idle {
 
 impl Changes {
     /// Decides what `build` asks for, finds out whether it could be served, stores it, and serves it.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not take the call back.
     pub(super) async fn make<T: Send + 'static, E: Send + 'static>(
         &self,
         build: impl FnOnce(&State) -> Result<(Vec<Command>, T), E> + Send + 'static,
@@ -110,9 +129,18 @@ impl Changes {
             match answered.try_recv() {
                 Ok(outcome) => break outcome,
                 Err(oneshot::error::TryRecvError::Closed) => break Err(Failure::Failed(NOT_MADE.to_owned())),
-                Err(oneshot::error::TryRecvError::Empty) => self.make_all(self.waiting.take()).await,
+                Err(oneshot::error::TryRecvError::Empty) => {
+                    let (changes, calls) = (self.clone(), self.waiting.take());
+                    // To its end, though the caller who has the turn may leave: what is stored has to be served, and those who
+                    // were taken along want their answers.
+                    let making = self.turn.making.spawn(async move {
+                        changes.make_all(calls).await;
+                        drop(turn);
+                    });
+                    // If it panics, its calls have no answer, which is found in the next round.
+                    let _ = making.await;
+                }
             }
-            drop(turn);
         };
         match (made.try_recv(), outcome) {
             (Ok(Err(error)), _) => Err(ChangeError::Build(error)),
@@ -152,20 +180,14 @@ impl Changes {
         let (mut decided, mut idle) = (Vec::with_capacity(calls.len()), Vec::new());
         for Call { build, answer } in calls {
             let commands = build(&state).unwrap_or_default();
-            let context = self.context();
             let outcome = match commands.is_empty() {
                 true => Err(Ok(state.clone())),
-                false => decide(&state, &commands, &context).map_err(Err),
+                false => Decision::on(&state, commands, self.context()).map_err(|refused| Err(refused.into())),
             };
             match outcome {
                 Ok(decision) => {
                     state = decision.after().clone();
-                    decided.push(Decided {
-                        commands,
-                        context,
-                        decision,
-                        answer,
-                    });
+                    decided.push(Decided { decision, answer });
                 }
                 Err(outcome) if decided.is_empty() => end(answer, outcome),
                 Err(outcome) => idle.push(Idle { outcome, answer }),
@@ -195,16 +217,15 @@ impl Changes {
     }
 
     /// One that was decided beside others is decided anew, without them.
-    async fn make_alone(&self, mut one: Decided) {
+    async fn make_alone(&self, Decided { decision, answer }: Decided) {
         let before = self.state.borrow().clone();
-        match decide(&before, &one.commands, &one.context) {
-            Err(refusal) => one.end(Err(refusal)),
+        match decision.again_on(&before) {
+            Err(refused) => end(answer, Err(refused.into())),
             Ok(decision) => {
                 let is_for_traffic = is_for_traffic(&decision);
-                one.decision = decision;
-                match self.checked(one.decision.after().clone(), is_for_traffic).await {
-                    Ok(()) => drop(self.store(vec![one], is_for_traffic).await),
-                    Err(failure) => one.end(Err(failure)),
+                match self.checked(decision.after().clone(), is_for_traffic).await {
+                    Ok(()) => drop(self.store(vec![Decided { decision, answer }], is_for_traffic).await),
+                    Err(failure) => end(answer, Err(failure)),
                 }
             }
         }
@@ -213,7 +234,7 @@ impl Changes {
     /// Stores what was decided, serves it, and answers. Whether all of it is stored and served.
     async fn store(&self, decided: Vec<Decided>, is_for_traffic: bool) -> bool {
         let before = self.state.borrow().revision;
-        // What was checked is what is stored and served: it is not decided, nor compiled, a second time.
+        // What was checked is what is stored and served, and is not decided a second time.
         let (batches, waiting): (Vec<_>, Vec<_>) = decided.into_iter().map(Decided::submitted).unzip();
         let stored = self.writer.submit_all(batches).await;
         let state = self.state.borrow().clone();
@@ -301,26 +322,13 @@ impl Decided {
     /// As the writer wants it.
     fn submitted(self) -> (Batch, Waits) {
         let after = self.decision.after().clone();
-        let batch = Batch {
-            commands: self.commands,
-            context: self.context,
-            decision: Some(self.decision),
-        };
-        (batch, (self.answer, after))
+        (Batch::Decided(Box::new(self.decision)), (self.answer, after))
     }
 }
 
 fn end(answer: oneshot::Sender<Result<Arc<State>, Failure>>, outcome: Result<Arc<State>, Failure>) {
     // The caller may have left; what was changed stands all the same.
     let _ = answer.send(outcome);
-}
-
-/// What commands make of a state. Nothing is stored.
-fn decide(before: &Arc<State>, commands: &[Command], context: &Context) -> Result<Decision, Failure> {
-    Decision::on(before, commands, context).map_err(|error| match error {
-        SubmitError::Refused { refusal, .. } => Failure::Refused(refusal),
-        error => Failure::Failed(chain(&error)),
-    })
 }
 
 /// Whether traffic can tell the states before and after.
@@ -337,4 +345,117 @@ fn is_for_traffic(decision: &Decision) -> bool {
 fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use invoke::{Invocation, InvokeOutcome, Invoker, LocalBoxFuture};
+    use model::command::target_group::CreateTargetGroup;
+    use model::elb::health_check::HealthCheck;
+    use model::elb::name::TargetGroupName;
+    use model::elb::target_group::{LambdaTargets, TargetKind};
+    use model::{AccountId, Region, ResourceId, Scope, TargetGroupArn};
+    use proxy::{CoreParts, Limits, LogFormat, Options};
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
+    use std::rc::Rc;
+    use store::{AppendError, Log};
+    use tokio::sync::mpsc;
+
+    struct Nobody;
+
+    impl Invoker for Nobody {
+        fn invoke(&self, _: Invocation) -> LocalBoxFuture<InvokeOutcome> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// A disk that says when it is written to, and takes its time.
+    struct Slow {
+        begun: mpsc::Sender<usize>,
+        gate: std::sync::mpsc::Receiver<()>,
+    }
+
+    impl Log for Slow {
+        fn append(&mut self, _: Revision, batches: &[Vec<Change>], _: &State) -> Result<(), AppendError> {
+            self.begun.blocking_send(batches.len()).unwrap();
+            self.gate.recv().unwrap();
+            Ok(())
+        }
+    }
+
+    fn create(name: &'static str, id: u64) -> impl FnOnce(&State) -> Result<(Vec<Command>, ()), String> + Send {
+        let scope = Scope {
+            region: Region::try_from("us-east-1").unwrap(),
+            account: AccountId::try_from("000000000000").unwrap(),
+        };
+        let command = Command::CreateTargetGroup(CreateTargetGroup {
+            arn: TargetGroupArn::new(&scope, name, ResourceId(id)),
+            name: TargetGroupName::try_from(name).unwrap(),
+            targets: TargetKind::Lambda(LambdaTargets {
+                function: None,
+                multi_value_headers: false,
+                health_check: HealthCheck::of_lambda(),
+            }),
+            owner: Owner::Api,
+        });
+        move |_| Ok((vec![command], ()))
+    }
+
+    fn changes(log: impl Log) -> Changes {
+        let (writer, state) = Writer::start(log, State::default(), || ()).unwrap();
+        let options = Options {
+            bind: Ipv4Addr::LOCALHOST.into(),
+            publish: BTreeMap::new(),
+            cores: 1,
+            limits: Limits::default(),
+            cookie_key: [7; 32],
+            access_log: None,
+            log_delivery: None,
+            log_format: LogFormat::Text,
+            availability_zone: "us-east-1a".to_owned(),
+        };
+        let parts = |_| CoreParts {
+            invoker: Rc::new(Nobody),
+            shutdown: Box::pin(async {}),
+        };
+        let progress = Progress::new(state.clone());
+        progress.serve(state.borrow().revision);
+        Changes {
+            protects: None,
+            turn: Turn::default(),
+            writer,
+            state,
+            proxy: Proxy::start(options, parts).unwrap(),
+            progress,
+            waiting: Waiting::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_leaves_takes_nobody_along() {
+        let ((begun, mut seen), (open, gate)) = (mpsc::channel(1), std::sync::mpsc::channel());
+        let changes = changes(Slow { begun, gate });
+        let before_others = changes.turn.wait().await;
+        let mut leaves = Box::pin(changes.make(create("leaves", 1)));
+        let mut stays = Box::pin(changes.make(create("stays", 2)));
+        tokio::select! {
+            biased;
+            _ = &mut leaves => panic!("it is not its turn"),
+            _ = &mut stays => panic!("it is not its turn"),
+            () = std::future::ready(()) => drop(before_others),
+        }
+        let stored = tokio::select! {
+            _ = &mut leaves => panic!("it is not stored yet"),
+            stored = seen.recv() => stored,
+        };
+        assert_eq!(stored, Some(2), "both go together, in the turn of the one who leaves");
+        drop(leaves);
+        open.send(()).unwrap();
+        let stayed = stays.await;
+        assert!(stayed.is_ok(), "{:?}", stayed.err());
+        assert_eq!(changes.state.borrow().target_groups().count(), 2);
+        assert!(changes.progress.is_current(), "what is stored is served");
+    }
 }

@@ -118,7 +118,7 @@ impl Deref for CoreTable {
 
 impl Drop for CoreTable {
     fn drop(&mut self) {
-        self.retired.take(&self.table);
+        self.retired.keep(&self.table);
     }
 }
 

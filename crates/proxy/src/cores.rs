@@ -405,11 +405,14 @@ impl Proxy {
         shared.metrics.read(Instant::now(), &around)
     }
 
-    /// Has [`expose`](Self::expose) show what is told of minutes, from the readings at the beginning and at the end of one, and
-    /// takes down what traffic has left since.
+    /// Takes down the tables that traffic has left since the last [`apply`](Self::apply). To be called now and then.
+    pub fn forget_left_tables(&self) {
+        self.inner.shared.retired.take_down();
+    }
+
+    /// Has [`expose`](Self::expose) show what is told of minutes, from the readings at the beginning and at the end of one.
     pub fn minute_is_over(&self, before: &Readings, now: &Readings) {
         self.inner.shared.metrics.minute_is_over(before, now);
-        self.inner.shared.retired.take_down();
     }
 
     /// How every registered target is, by target group. From any thread; it waits for no core.

@@ -57,12 +57,12 @@ pub use spec::{
 };
 pub use status::ExitStatus;
 
-/// Has the calling thread, and those that it starts from now on, give way to all others of this process: it stops none of them
-/// when it wakes, and has a smaller share of a processor that all want. `nice` is 0 to 19, and is not lowered again without a
-/// right to.
+/// Has the calling thread, and what it starts from now on, give way to all others of the machine: it stops none of them when it
+/// wakes, and has a smaller share of a processor that all want: its nice value rises by `nicer`, to 19 at most, and is not lowered
+/// again without a right to.
 ///
 /// # Errors
-/// What the kernel says.
-pub fn give_way(nice: i32) -> std::io::Result<()> {
-    sys::priority::give_way(nice)
+/// What the kernel says. What it allows is done all the same.
+pub fn give_way(nicer: i32) -> std::io::Result<()> {
+    sys::priority::give_way(nicer)
 }

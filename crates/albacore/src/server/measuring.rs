@@ -164,6 +164,7 @@ impl Measured {
     /// Blocks on the disk.
     fn record(&mut self, minute: u64, before: &Readings, now: &Readings) {
         self.sources.proxy.minute_is_over(&before.proxy, &now.proxy);
+        self.sources.proxy.forget_left_tables();
         let zone = &self.zone;
         let news = self.datapoints.record(minute, |minute| {
             proxy::datapoints(&before.proxy, &now.proxy, zone, |point| minute.put(point));

@@ -229,13 +229,15 @@ fn what_is_not_traffic_gives_way_to_it() {
             .map(|thread| scheduling(&thread.join("stat")))
             .collect()
     };
-    assert_eq!(of_threads("core-0"), [(OTHER, 0)]);
-    assert_eq!(of_threads("store"), [(BATCH, 5)]);
-    assert_eq!(scheduling(&process.join("stat")), (BATCH, 5), "the control plane");
+    // Whoever runs the tests may be nice.
+    let (_, own) = scheduling("/proc/self/stat".as_ref());
+    assert_eq!(of_threads("core-0"), [(OTHER, own)]);
+    assert_eq!(of_threads("store"), [(BATCH, own + 5)]);
+    assert_eq!(scheduling(&process.join("stat")), (BATCH, own + 5), "the control plane");
     let function = worker(&server).1.as_raw_nonzero();
     assert_eq!(
         scheduling(format!("/proc/{function}/stat").as_ref()),
-        (OTHER, 0),
+        (OTHER, own),
         "functions are traffic"
     );
 }

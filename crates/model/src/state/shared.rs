@@ -48,7 +48,7 @@ impl State {
         })
     }
 
-    /// The listeners whose rules are not the very same in both, in no order.
+    /// The listeners whose rules are not the very same in both, in no promised order.
     pub fn listeners_with_other_rules<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a ListenerArn> {
         self.rules.with_others(&other.rules)
     }

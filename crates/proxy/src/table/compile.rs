@@ -18,7 +18,7 @@ use model::elb::load_balancer::LoadBalancer;
 use model::elb::target_group::{TargetGroup, TargetKind};
 use model::{FunctionArn, ListenerArn, Owner, Part, State, TargetGroupArn};
 use routing::RoutingTable;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One compilation.
@@ -148,12 +148,11 @@ impl Compiler<'_> {
 
     /// The ports before, with these listeners in their places.
     fn ports_with(&self, changed: &[KeptListener]) -> Arc<[PortEntry]> {
-        let entry = |before: &Arc<ListenerEntry>| {
-            let now = changed.iter().find(|it| it.entry.arn == before.arn);
-            now.map_or_else(|| before.clone(), |now| now.entry.clone())
-        };
+        let touched: BTreeSet<_> = changed.iter().map(|it| it.entry.port).collect();
+        let changed: BTreeMap<_, _> = changed.iter().map(|it| (&it.entry.arn, &it.entry)).collect();
+        let entry = |before: &Arc<ListenerEntry>| Arc::clone(changed.get(&before.arn).copied().unwrap_or(before));
         let port = |before: &PortEntry| {
-            let is_touched = changed.iter().any(|it| it.entry.port == before.number);
+            let is_touched = touched.contains(&before.number);
             PortEntry {
                 number: before.number,
                 scheme: before.scheme,

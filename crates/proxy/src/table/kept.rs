@@ -258,6 +258,21 @@ mod tests {
             // As every change does it.
             self.compile(state, None);
             let table = self.compile(state, Some(&logs));
+            let anew = Table::compile(
+                state,
+                &self.metrics,
+                &self.groups,
+                &self.tls,
+                Some(&logs),
+                &Kept::default(),
+            );
+            let ports = |table: &Table| -> Vec<_> {
+                let listeners = table
+                    .listeners()
+                    .map(|it| (it.port, it.arn.clone(), it.rules.rule_count()));
+                listeners.collect()
+            };
+            assert_eq!(ports(&table), ports(&anew.unwrap()), "{what}");
             let of = |table: &Table, id| {
                 let arn = listener_arn(id);
                 let found = table.listeners().find(|it| it.arn == arn).cloned();

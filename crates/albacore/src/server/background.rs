@@ -3,7 +3,7 @@
 use tracing::debug;
 
 /// Nice values above those of traffic. A third of its share where everybody wants the processor: enough to get on when traffic
-/// leaves nothing, and little enough that a change among ten thousand rules does not hold a request up.
+/// leaves nothing. It does not keep a thread that wakes from stopping a request; that it is a batch thread does.
 const NICE: i32 = 5;
 
 /// This thread, and those that it starts from now on, give way. Traffic's threads are there already.

@@ -131,7 +131,7 @@ impl Changes {
                 Err(oneshot::error::TryRecvError::Closed) => break Err(Failure::Failed(NOT_MADE.to_owned())),
                 Err(oneshot::error::TryRecvError::Empty) => {
                     let (changes, calls) = (self.clone(), self.waiting.take());
-                    // To its end, though the caller who has the turn may leave: what is stored has to be served, and those who
+                    // To its end, though the call that has the turn may time out: what is stored has to be served, and those that
                     // were taken along want their answers.
                     let making = self.turn.making.spawn(async move {
                         changes.make_all(calls).await;

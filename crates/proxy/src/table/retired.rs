@@ -36,13 +36,19 @@ impl Retired {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Weak;
+
+    /// A table that one traffic thread has left, and that somebody still has.
+    fn one_kept() -> (Retired, Arc<Table>, Weak<Table>) {
+        let (retired, table) = (Retired::default(), Arc::new(Table::empty()));
+        retired.keep(&table);
+        let gone = Arc::downgrade(&table);
+        (retired, table, gone)
+    }
 
     #[test]
     fn a_table_is_taken_down_when_the_last_has_left_it() {
-        let retired = Retired::default();
-        let table = Arc::new(Table::empty());
-        let gone = Arc::downgrade(&table);
-        retired.keep(&table);
+        let (retired, table, gone) = one_kept();
         retired.take_down();
         assert!(gone.upgrade().is_some(), "somebody serves from it");
         drop(table);
@@ -53,10 +59,7 @@ mod tests {
 
     #[test]
     fn what_two_have_left_is_one_table() {
-        let retired = Retired::default();
-        let table = Arc::new(Table::empty());
-        let gone = Arc::downgrade(&table);
-        retired.keep(&table);
+        let (retired, table, gone) = one_kept();
         retired.keep(&table);
         drop(table);
         retired.take_down();

@@ -1,6 +1,7 @@
 //! The command line. Every setting of the process is a flag with an `ALBACORE_` variable; resources are configured by the
 //! manifest.
 
+mod busy_poll;
 mod choices;
 mod environments;
 mod files;
@@ -9,6 +10,7 @@ mod values;
 
 use crate::confinement::CpuShare;
 use crate::open_files::{ENDPOINT, Wanted};
+pub(crate) use busy_poll::BusyPoll;
 pub(crate) use choices::{SandboxChoice, StreamRateChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use environments::Environments;
@@ -163,6 +165,8 @@ pub(crate) struct Up {
     pub(crate) files: Files,
     #[command(flatten)]
     pub(crate) places: Places,
+    #[command(flatten)]
+    pub(crate) busy_poll: BusyPoll,
     #[command(flatten)]
     pub(crate) environments: Environments,
     /// Memory for request bodies that wait for functions, an equal part for each traffic thread; beyond it they are answered

@@ -2,6 +2,7 @@
 
 use crate::admission;
 use crate::balance::Groups;
+use crate::busy_poll::BusyPoll;
 use crate::clock::{Clock, Texts, Wall};
 use crate::complaints::Complaints;
 use crate::connection::{ConnectionFacts, Peer};
@@ -98,6 +99,7 @@ pub(crate) struct Core {
     pub(crate) pool: Pool,
     pub(crate) http2_pool: Http2Pool,
     pub(crate) held_by_streams: HeldByStreams,
+    pub(crate) busy_poll: Rc<BusyPoll>,
     recent: RefCell<Recent>,
 }
 
@@ -145,6 +147,7 @@ impl Core {
         let idle_max = shared.limits.idle_target_connections_max;
         let pool = Pool::new(idle_max);
         let held_by_streams = HeldByStreams::new(shared.limits.stream_bytes_max);
+        let busy_poll = Rc::new(BusyPoll::new(shared.limits.busy_poll));
         let recent = Recent::new(shared.limits.kept_requests);
         Rc::new_cyclic(|core| Self {
             id,
@@ -168,6 +171,7 @@ impl Core {
             pool,
             http2_pool: Http2Pool::new(core.clone(), idle_max),
             held_by_streams,
+            busy_poll,
             recent: RefCell::new(recent),
         })
     }
@@ -358,6 +362,9 @@ impl Core {
         counters.lent_buffers.set(self.target_works.lent() as i64);
         counters.timers.set(self.wheel.timers() as i64);
         counters.tasks.set(Rc::strong_count(self) as i64);
+        let polls = self.busy_poll.take_uncounted();
+        counters.busy_polls.add(polls.all);
+        counters.busy_polls_in_vain.add(polls.in_vain);
         self.complaints.tell_suppressed(now);
         self.logs.flush();
     }

@@ -4,6 +4,7 @@ mod closed;
 mod handover;
 
 use crate::balance::Groups;
+use crate::busy_poll;
 use crate::core::{Core, Shared};
 use crate::explain::{self, ExplainError, Explanation, Question};
 use crate::health::{Checkers, Pools};
@@ -489,6 +490,7 @@ impl Proxy {
 /// Runs one core until it is drained.
 async fn serve(core: Rc<Core>, bound: Arc<Bound>, mut queue: mpsc::Receiver<Command>, shutdown: LocalBoxFuture<()>) {
     let places = Places::new(bound);
+    drop(tokio::task::spawn_local(busy_poll::run(core.busy_poll.clone())));
     let mut sockets: Vec<Accepting> = Vec::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

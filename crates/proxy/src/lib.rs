@@ -11,6 +11,7 @@
 mod admission;
 mod alone;
 mod balance;
+mod busy_poll;
 mod clock;
 mod complaints;
 mod connection;
@@ -99,6 +100,8 @@ pub struct Limits {
     pub target_descriptors_max: usize,
     /// Requests each core remembers for `/_albacore/requests`.
     pub kept_requests: usize,
+    /// How long a core polls for the answer of a target before it sleeps, while one request alone waits for one. Zero: never.
+    pub busy_poll: Duration,
     /// The first health check of a target comes within this time, or within its interval if that is shorter: when it comes
     /// is random, and the ones after it keep the rhythm.
     pub health_check_spread: Duration,
@@ -120,6 +123,7 @@ impl Default for Limits {
             idle_target_connections_max: 10_000,
             target_descriptors_max: usize::MAX,
             kept_requests: 1000,
+            busy_poll: Duration::ZERO,
             health_check_spread: Duration::from_secs(5),
         }
     }

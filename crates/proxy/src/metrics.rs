@@ -22,8 +22,8 @@ pub(crate) use readings::Surroundings;
 
 use crate::table::Users;
 use families::{
-    ACCEPT_ERRORS, ACCEPT_REFUSALS, ACCEPT_WAITS, CONNECTIONS, DRAIN_EXPIRED, IDLE_TARGET_CONNECTIONS, LENT_BUFFERS,
-    PANICS, SECURITY_GROUP_REFUSALS, TARGET_CONNECTIONS, TASKS, TIMERS,
+    ACCEPT_ERRORS, ACCEPT_REFUSALS, ACCEPT_WAITS, BUSY_POLLS, BUSY_POLLS_IN_VAIN, CONNECTIONS, DRAIN_EXPIRED,
+    IDLE_TARGET_CONNECTIONS, LENT_BUFFERS, PANICS, SECURITY_GROUP_REFUSALS, TARGET_CONNECTIONS, TASKS, TIMERS,
 };
 use minute::CapacityUnits;
 use model::elb::listener::{Listener, ListenerProtocol, MutualAuthentication};
@@ -200,6 +200,8 @@ impl Metrics {
             out.counter(&ACCEPT_REFUSALS, [], core.accept_refusals.value());
             out.counter(&SECURITY_GROUP_REFUSALS, [], core.security_group_refusals.value());
             out.counter(&DRAIN_EXPIRED, [], core.drain_expired.value());
+            out.counter(&BUSY_POLLS, [], core.busy_polls.value());
+            out.counter(&BUSY_POLLS_IN_VAIN, [], core.busy_polls_in_vain.value());
             out.counter(&PANICS, [], core.panics.value());
         }
     }

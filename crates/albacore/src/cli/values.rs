@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// More traffic threads than this is a slip of the finger.
 const CORES_MAX: usize = 1024;
+/// The longest time that a thread polls.
+const BUSY_POLL_MAX: Duration = Duration::from_millis(1);
 /// The longest time a flag takes: a day.
 const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -43,21 +45,29 @@ impl FromStr for Publish {
     }
 }
 
-/// A number and `ms`, `s`, `m` or `h`.
+/// A number and `us`, `ms`, `s`, `m` or `h`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let unit = match unit {
+        "us" => Duration::from_micros(1),
         "ms" => Duration::from_millis(1),
         "s" => Duration::from_secs(1),
         "m" => Duration::from_secs(60),
         "h" => Duration::from_secs(3600),
-        _ => return Err("expected a number and ms, s, m or h, for example 30s".to_owned()),
+        _ => return Err("expected a number and us, ms, s, m or h, for example 30s".to_owned()),
     };
     let duration = number.parse().ok().and_then(|number: u32| unit.checked_mul(number));
     duration
         .filter(|duration| *duration <= DURATION_MAX)
         .ok_or_else(|| "expected at most 24h".to_owned())
+}
+
+/// Not longer than a thread may keep its processor from others.
+pub(super) fn busy_poll(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    let within = time <= BUSY_POLL_MAX;
+    within.then_some(time).ok_or_else(|| "expected at most 1ms".to_owned())
 }
 
 pub(super) fn cores(text: &str) -> Result<usize, String> {
@@ -194,6 +204,7 @@ mod tests {
         for (text, millis) in [
             ("30s", 30_000),
             ("250ms", 250),
+            ("5000us", 5),
             ("2m", 120_000),
             ("24h", 86_400_000),
             ("0s", 0),
@@ -202,6 +213,15 @@ mod tests {
         }
         for bad in ["", "30", "s", "1d", "-1s", "1.5s", "25h", "99999999999s", "1 s"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn polling_is_short() {
+        assert_eq!(busy_poll("0us"), Ok(Duration::ZERO));
+        assert_eq!(busy_poll("1ms"), Ok(Duration::from_millis(1)));
+        for bad in ["", "50", "1001us", "1s"] {
+            assert!(busy_poll(bad).is_err(), "{bad}");
         }
     }
 

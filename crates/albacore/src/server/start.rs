@@ -423,6 +423,7 @@ impl Start<'_> {
                 idle_target_connections_max: shares.idle_target_connections,
                 target_descriptors_max: shares.target_descriptors,
                 drain: args.drain,
+                busy_poll: args.busy_poll.time(),
                 ..proxy::Limits::default()
             },
             cookie_key: self.data_dir.cookie_key()?,

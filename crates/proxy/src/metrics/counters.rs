@@ -66,6 +66,8 @@ pub(crate) struct CoreCounters {
     pub(crate) accept_refusals: Counter,
     pub(crate) security_group_refusals: Counter,
     pub(crate) drain_expired: Counter,
+    pub(crate) busy_polls: Counter,
+    pub(crate) busy_polls_in_vain: Counter,
     pub(crate) panics: Counter,
 }
 

@@ -64,6 +64,16 @@ pub(super) const DRAIN_EXPIRED: Own = CounterFamily::new(
     "Connections cut because draining took too long",
     [],
 );
+pub(super) const BUSY_POLLS: Own = CounterFamily::new(
+    "albacore_proxy_busy_polls",
+    "Requests whose target's answer was polled for before the thread slept",
+    [],
+);
+pub(super) const BUSY_POLLS_IN_VAIN: Own = CounterFamily::new(
+    "albacore_proxy_busy_polls_in_vain",
+    "Those of them whose target did not answer in that time",
+    [],
+);
 pub(super) const PANICS: Own = CounterFamily::new("albacore_proxy_panics", "Connections ended by a panic", []);
 
 pub(super) const REQUESTS: PerLoadBalancer = CounterFamily::new(

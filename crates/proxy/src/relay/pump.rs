@@ -3,6 +3,8 @@
 //! Source: ALB 4.3, 4.4, 4.10, 4.11.
 
 use super::{Failure, Request};
+use crate::busy_poll::Waiting;
+use crate::core::Core;
 use crate::exchange::{Exchange, Piece};
 use crate::headers::trailers;
 use crate::target::{TargetFailure, TargetStream};
@@ -36,7 +38,7 @@ impl Passed {
 }
 
 /// How far an exchange is.
-pub(super) struct Pump {
+pub(super) struct Pump<'a> {
     upload: Upload,
     download: Download,
     /// In a box, because there are hardly ever any.
@@ -45,6 +47,8 @@ pub(super) struct Pump {
     sent: Instant,
     /// When the head of the response came.
     head_came: Option<Instant>,
+    /// Until then.
+    waiting: Option<Waiting<'a>>,
 }
 
 /// What an exchange that did not fail has come to.
@@ -84,15 +88,16 @@ enum Waits {
     Nobody,
 }
 
-impl Pump {
+impl<'a> Pump<'a> {
     /// The request is sent on from now on.
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(core: &'a Core, now: Instant) -> Self {
         Self {
             upload: Upload::Body,
             download: Download::Head,
             trailers: None,
             sent: now,
             head_came: None,
+            waiting: Some(core.busy_poll.wait(now)),
         }
     }
 
@@ -202,6 +207,7 @@ impl Pump {
             ready!(patient(stream.poll_head(cx), waits))?;
             let came = *now.insert(request.core.read_clock());
             self.head_came = now;
+            self.waiting = None;
             self.download = Download::Held;
             request.note_head(exchange.record(), stream, came.saturating_duration_since(self.sent));
             if stream.head().0.status() == 101 {

@@ -3,6 +3,8 @@
 
 use super::origin::*;
 use crate::played::until;
+use crate::support::PATIENCE;
+use std::time::Duration;
 
 #[test]
 fn a_connection_is_shared_between_clients() {
@@ -104,6 +106,32 @@ fn what_a_target_says_unasked_is_heard_by_nobody() {
     until("it is closed", || origin.open() == 0);
     assert_eq!(server.get("/").text(), "ok");
     later.open();
+}
+
+/// Asks so often, one request after the other, and says for how many the answer was polled for, and for how many in vain.
+#[track_caller]
+fn check_polls(busy_poll: Duration, requests: usize, expected: (f64, f64)) {
+    let origin = Origin::answering(OK);
+    let mut setup = to(&[origin.address()]);
+    setup.limits.busy_poll = busy_poll;
+    let server = setup.start();
+    let mut client = server.connect();
+    for _ in 0..requests {
+        client.send(GET.as_bytes());
+        assert_eq!(client.response().text(), "ok");
+    }
+    let counted = |name: &str| server.counter(&format!("albacore_proxy_busy_polls{name}_total"));
+    until("polls are counted", || (counted(""), counted("_in_vain")) == expected);
+    drop(client);
+    until_quiet(&server);
+}
+
+#[test]
+fn answers_that_come_in_time_are_polled_for() {
+    check_polls(PATIENCE, 40, (40.0, 0.0));
+    // None comes in a nanosecond: after the first, 1, 3, 7 and 15 are waited for asleep.
+    check_polls(Duration::from_nanos(1), 40, (5.0, 5.0));
+    check_polls(Duration::ZERO, 40, (0.0, 0.0));
 }
 
 #[test]

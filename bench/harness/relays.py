@@ -19,6 +19,8 @@ from .servers import HOST, REQUEST_PATH, Server, Work, free_port, new_folder, sh
 ALBACORE = "albacore"
 HAPROXY = "HAProxy"
 WITHOUT_LOG = "HAProxy, no log"
+SLEEPING = "albacore, no busy polling"
+POLLING = "HAProxy, busy polling"
 NGINX = "nginx"
 FLOOR = "parses nothing"
 
@@ -117,11 +119,11 @@ def origin(work: Relaying, folder: Path, cpu: int = machine.LOAD_CPU) -> Origin:
     return Origin(Tree(command, folder / f"origin-{cpu}", cpus=(cpu,)), port)
 
 
-def albacore(context: Context, work: Relaying) -> Relay:
+def albacore(context: Context, work: Relaying, flags: Sequence[str] = ()) -> Relay:
     folder, port = new_folder(context, "albacore"), free_port()
     target = origin(work, folder)
     text = albacore_text(context, work, port, [target])
-    return Relay(servers.albacore_tree(context, folder, text, (work.cpu,)), port, work, folder, target)
+    return Relay(servers.albacore_tree(context, folder, text, (work.cpu,), flags=flags), port, work, folder, target)
 
 
 def albacore_on(context: Context, work: Relaying, targets: Sequence[Origin], cpus: Sequence[int]) -> Relay:
@@ -144,10 +146,11 @@ target_groups:
     return groups + servers.manifest_text(work, port, pem, "forward: origin")
 
 
-def haproxy(context: Context, work: Relaying, log: bool = True) -> Relay:
+def haproxy(context: Context, work: Relaying, log: bool = True, also: Sequence[str] = ()) -> Relay:
+    """`also`: of its global settings."""
     folder, port = new_folder(context, "haproxy"), free_port()
     target = origin(work, folder)
-    lines = [*servers.haproxy_globals(work, log), *servers.haproxy_frontend(context, work, port)]
+    lines = [*servers.haproxy_globals(work, log, also), *servers.haproxy_frontend(context, work, port)]
     # The usual unique id, in the form of a trace id.
     lines += ["    option forwardfor", "    unique-id-header X-Amzn-Trace-Id"]
     lines += ["    unique-id-format %{+X}o\\ Root=1-%Ts-%ci%cp%rt%pid"]
@@ -252,6 +255,8 @@ def candidates(context: Context, work: Relaying, *names: str) -> list[Candidate]
         ALBACORE: lambda: albacore(context, work),
         HAPROXY: lambda: haproxy(context, work),
         WITHOUT_LOG: lambda: haproxy(context, work, log=False),
+        SLEEPING: lambda: albacore(context, work, flags=("--busy-poll", "0us")),
+        POLLING: lambda: haproxy(context, work, also=("busy-polling",)),
         NGINX: lambda: nginx(context, work),
         FLOOR: lambda: floor(context, work),
     }

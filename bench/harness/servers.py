@@ -162,6 +162,7 @@ def albacore_tree(
     cpus: Sequence[int] = (machine.SERVER_CPU,),
     cores: int = 1,
     cpu_share: str = "unlimited",
+    flags: Sequence[str] = (),
 ) -> Tree:
     """`cores`: how many traffic threads. `cpus`: where all of it runs."""
     # A folder of its own: albacore watches it, and the logs would be changes in it.
@@ -177,6 +178,7 @@ def albacore_tree(
         *["--access-log", shown(folder / "access.log")],
         # What a function costs is measured, and not how long it waits for the share that its memory gives it: peers have none.
         *["--cpu-share", cpu_share],
+        *flags,
     ]
     return Tree(command, folder / "output", cpus=cpus)
 
@@ -214,9 +216,10 @@ def haproxy_tree(folder: Path, config: list[str], cpu: int = machine.SERVER_CPU)
     return Tree(command, folder / "access.log", cpus=(cpu,))
 
 
-def haproxy_globals(work: Work, log: bool) -> list[str]:
+def haproxy_globals(work: Work, log: bool, also: Sequence[str] = ()) -> list[str]:
     # HAProxy wants two descriptors for each connection and refuses to start with fewer; a fixed response needs one.
     lines = ["global", f"    maxconn {work.connections_max + 100}", "    nbthread 1", "    no strict-limits"]
+    lines += [f"    {line}" for line in also]
     if log:
         lines.append("    log stdout format raw local0")
     lines += ["defaults", "    mode http"]

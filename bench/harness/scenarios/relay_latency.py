@@ -3,12 +3,15 @@
 Measured twice. With the load balancer on a processor of its own, as everywhere else, a request wakes the other processor
 four times, which in a virtual machine takes longer than all of the work. With everything on one processor what remains is
 the work itself: one connection has never two things to do at once.
+
+albacore polls for the target's answer before it sleeps, unless told not to; HAProxy polls for everything and never
+sleeps, if told to.
 """
 
 from .. import machine, relays, rounds
 from ..context import Context
 from ..load import ONE_BY_ONE
-from ..relays import ALBACORE, FLOOR, HAPROXY, NGINX, Relaying
+from ..relays import ALBACORE, FLOOR, HAPROXY, NGINX, POLLING, SLEEPING, Relaying
 from ..report import Section, ratio_verdict
 from ..rounds import Candidate, Run, Spread
 from .relay import prepare
@@ -23,7 +26,7 @@ SUMMARY = (
 TOOLS = ["haproxy", "nginx"]
 
 ALONE = "nothing in between"
-PEERS = (HAPROXY, NGINX, FLOOR)
+PEERS = (HAPROXY, NGINX, FLOOR, SLEEPING, POLLING)
 APART = Relaying()
 TOGETHER = Relaying(cpu=machine.LOAD_CPU)
 ON_ONE = ", one processor"

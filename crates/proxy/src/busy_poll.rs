@@ -13,8 +13,10 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// After so many times in vain in a row it does not get rarer: once in 2^10 requests.
+/// Beyond this it does not get rarer: once in 2^10 requests.
 const IN_VAIN_MAX: u32 = 10;
+/// So many answers in a row make up for one time in vain: polling to its end costs more than an answer in time saves.
+const ANSWERS_FOR_ONE: u32 = 4;
 
 /// How many requests of one core wait for their target, and whether the core polls for one.
 #[derive(Debug)]
@@ -25,8 +27,10 @@ pub(crate) struct BusyPoll {
     several: Cell<bool>,
     /// While the core polls: when it sleeps after all.
     until: Cell<Option<Instant>>,
-    /// So many times in a row it was in vain.
+    /// So many times it was in vain, without those that answers have made up for.
     in_vain: Cell<u32>,
+    /// Answers in a row that have not made up for anything yet.
+    answers: Cell<u32>,
     /// So many requests are waited for asleep before it is tried again.
     asleep: Cell<u32>,
     wanted: Notify,
@@ -40,7 +44,8 @@ pub(crate) struct Polls {
     pub(crate) in_vain: u64,
 }
 
-/// A request that waits for its target, until this is dropped.
+/// A request that waits for its target, until this is dropped. Without [`Waiting::answered`] before, nobody knows what came of
+/// it.
 #[derive(Debug)]
 pub(crate) struct Waiting<'a> {
     busy_poll: &'a BusyPoll,
@@ -55,6 +60,7 @@ impl BusyPoll {
             several: Cell::new(false),
             until: Cell::new(None),
             in_vain: Cell::new(0),
+            answers: Cell::new(0),
             asleep: Cell::new(0),
             wanted: Notify::new(),
             uncounted: Cell::default(),
@@ -97,11 +103,11 @@ impl BusyPoll {
         }
     }
 
-    fn answered(&self) {
-        let waiting = self.waiting.get() - 1;
-        self.waiting.set(waiting);
-        if waiting == 0 && self.until.take().is_some() {
-            self.in_vain.set(0);
+    fn answered_in_time(&self) {
+        let answers = self.answers.get() + 1;
+        self.answers.set(answers % ANSWERS_FOR_ONE);
+        if answers == ANSWERS_FOR_ONE {
+            self.in_vain.update(|in_vain| in_vain.saturating_sub(1));
         }
     }
 
@@ -119,6 +125,7 @@ impl BusyPoll {
         if alone {
             let in_vain = (self.in_vain.get() + 1).min(IN_VAIN_MAX);
             self.in_vain.set(in_vain);
+            self.answers.set(0);
             self.asleep.set((1 << in_vain) - 1);
             self.count(0, 1);
         }
@@ -126,9 +133,23 @@ impl BusyPoll {
     }
 }
 
+impl Waiting<'_> {
+    /// The target has answered.
+    pub(crate) fn answered(self) {
+        let busy_poll = self.busy_poll;
+        if busy_poll.waiting.get() == 1 && busy_poll.until.take().is_some() {
+            busy_poll.answered_in_time();
+        }
+    }
+}
+
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.busy_poll.answered();
+        let waiting = self.busy_poll.waiting.get() - 1;
+        self.busy_poll.waiting.set(waiting);
+        if waiting == 0 {
+            self.busy_poll.until.set(None);
+        }
     }
 }
 
@@ -172,7 +193,7 @@ mod tests {
             if takes >= MAX {
                 assert!(!self.polls_after(takes));
             }
-            drop(waiting);
+            waiting.answered();
             assert!(!self.polls_after(Duration::ZERO), "nobody waits");
             polls
         }
@@ -226,6 +247,40 @@ mod tests {
         let quick = |count: usize| (0..count).filter(|_| played.request(Duration::ZERO)).count();
         assert!((1..1024).contains(&quick(1024)), "first it has to be tried again");
         assert_eq!(quick(100), 100);
+        for _ in 0..50 {
+            assert_eq!((played.request(MAX), played.request(Duration::ZERO)), (true, false));
+            assert_eq!(quick(10), 10, "one in twelve is not enough to stop it");
+        }
+    }
+
+    #[test]
+    fn where_every_third_target_is_slow_it_is_not_worth_while() {
+        let played = Played::new();
+        let polls = (0..30_000).filter(|number| {
+            let takes = if number % 3 == 2 { MAX } else { Duration::ZERO };
+            played.request(takes) && takes == MAX
+        });
+        let in_vain = polls.count();
+        assert!((10..60).contains(&in_vain), "{in_vain} of 10,000");
+    }
+
+    #[test]
+    fn whoever_leaves_proves_nothing() {
+        let played = Played::new();
+        assert!(played.request(MAX));
+        assert!(!played.request(Duration::ZERO));
+        for _ in 0..100 {
+            let left = played.busy_poll.wait(played.now);
+            assert!(played.polls_after(Duration::ZERO));
+            drop(left);
+            assert!(!played.polls_after(Duration::ZERO));
+        }
+        let polls = played.busy_poll.take_uncounted();
+        assert_eq!(polls, Polls { all: 101, in_vain: 1 });
+        assert!(played.request(MAX));
+        // Twice in vain: three sleep.
+        let polled: Vec<bool> = (0..4).map(|_| played.request(Duration::ZERO)).collect();
+        assert_eq!(polled, [false, false, false, true]);
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Request<'_> {
             false => now.saturating_duration_since(record.start),
         });
         let mut stream = Http1::new(lent, asked, connection, used);
-        let mut pump = Pump::new(self.core, now);
+        let mut pump = Pump::new(now);
         loop {
             let done = poll_fn(|cx| pump.poll(cx, self, exchange, &mut stream)).await;
             let failure = match done {

@@ -53,7 +53,7 @@ impl Request<'_> {
         let now = Instant::now();
         let record = exchange.record();
         record.request_processing = Some(now.saturating_duration_since(record.start));
-        let mut pump = Pump::new(self.core, now);
+        let mut pump = Pump::new(now);
         let failure = match poll_fn(|cx| pump.poll(cx, self, exchange, &mut stream)).await {
             Ok(Done::Response) => return Ok(()),
             // HTTP/2 has no 101, so none is passed on by its stream.

@@ -4,7 +4,6 @@
 
 use super::{Failure, Request};
 use crate::busy_poll::Waiting;
-use crate::core::Core;
 use crate::exchange::{Exchange, Piece};
 use crate::headers::trailers;
 use crate::target::{TargetFailure, TargetStream};
@@ -47,7 +46,7 @@ pub(super) struct Pump<'a> {
     sent: Instant,
     /// When the head of the response came.
     head_came: Option<Instant>,
-    /// Until then.
+    /// From when the request is with the target until then.
     waiting: Option<Waiting<'a>>,
 }
 
@@ -90,14 +89,14 @@ enum Waits {
 
 impl<'a> Pump<'a> {
     /// The request is sent on from now on.
-    pub(super) fn new(core: &'a Core, now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             upload: Upload::Body,
             download: Download::Head,
             trailers: None,
             sent: now,
             head_came: None,
-            waiting: Some(core.busy_poll.wait(now)),
+            waiting: None,
         }
     }
 
@@ -115,7 +114,7 @@ impl<'a> Pump<'a> {
     pub(super) fn poll<E: Exchange, T: TargetStream>(
         &mut self,
         cx: &mut Context<'_>,
-        request: &Request<'_>,
+        request: &Request<'a>,
         exchange: &mut E,
         stream: &mut T,
     ) -> Poll<Result<Done, Failure>> {
@@ -141,7 +140,7 @@ impl<'a> Pump<'a> {
     fn poll_upload<E: Exchange, T: TargetStream>(
         &mut self,
         cx: &mut Context<'_>,
-        request: &Request<'_>,
+        request: &Request<'a>,
         exchange: &mut E,
         stream: &mut T,
     ) -> Result<Waits, Failure> {
@@ -176,12 +175,23 @@ impl<'a> Pump<'a> {
         }
         if self.upload == Upload::Finishing {
             match stream.poll_finish(cx, self.trailers.as_deref()) {
-                Poll::Ready(Ok(())) => self.upload = Upload::Done,
+                Poll::Ready(Ok(())) => {
+                    self.upload = Upload::Done;
+                    self.wait(request);
+                }
                 Poll::Ready(Err(failure)) => return self.upload_failed(stream, failure),
                 Poll::Pending => return Ok(Waits::Target),
             }
         }
         Ok(Waits::Nobody)
+    }
+
+    /// All of the request is with the target, a moment after something was read.
+    fn wait(&mut self, request: &Request<'a>) {
+        if self.download == Download::Head {
+            let core = request.core;
+            self.waiting = Some(core.busy_poll.wait(core.read_last()));
+        }
     }
 
     /// The target does not take the request. One that refuses it before its end answers, closes, and takes no more.
@@ -197,7 +207,7 @@ impl<'a> Pump<'a> {
     fn poll_download<E: Exchange, T: TargetStream>(
         &mut self,
         cx: &mut Context<'_>,
-        request: &Request<'_>,
+        request: &Request<'a>,
         exchange: &mut E,
         stream: &mut T,
         waits: Waits,
@@ -207,7 +217,9 @@ impl<'a> Pump<'a> {
             ready!(patient(stream.poll_head(cx), waits))?;
             let came = *now.insert(request.core.read_clock());
             self.head_came = now;
-            self.waiting = None;
+            if let Some(waiting) = self.waiting.take() {
+                waiting.answered();
+            }
             self.download = Download::Held;
             request.note_head(exchange.record(), stream, came.saturating_duration_since(self.sent));
             if stream.head().0.status() == 101 {
@@ -258,7 +270,7 @@ impl<'a> Pump<'a> {
     /// Hands the head to the exchange. `now` is when it came, if that was a moment ago.
     fn begin<E: Exchange, T: TargetStream>(
         &mut self,
-        request: &Request<'_>,
+        request: &Request<'a>,
         exchange: &mut E,
         stream: &mut T,
         now: Option<Instant>,

@@ -4,7 +4,7 @@ use super::head::relayed_head;
 use super::held::{UNREAD_BYTES, UNSENT_BYTES};
 use super::stream::Stream;
 use crate::exchange::{BodyFailure, Gone, Piece, Relayed};
-use crate::wheel::ticks_of;
+use crate::wheel::{TICK, ticks_of};
 use ::http1::FieldError;
 use bytes::{Buf, Bytes};
 use h2::{Reason, SendStream};
@@ -33,18 +33,26 @@ pub(super) struct Relay {
     sending: Option<SendStream<Bytes>>,
     /// The last piece of its body, until it shows whether more follows: it goes out with the end if none does.
     held: Bytes,
-    waiting: Option<Waiting>,
+    waiting: Waiting,
     /// The client did not read for too long.
     given_up: bool,
 }
 
-/// Somebody is waited for.
-#[derive(Clone, Copy, Debug)]
+/// For what the client is waited for, and since which tick.
+#[derive(Clone, Copy, Debug, Default)]
 struct Waiting {
-    /// The tick it began.
-    since: u64,
-    /// Bytes are held meanwhile.
-    stalls: bool,
+    /// More of its body.
+    to_send: Option<u64>,
+    /// Room for what it should read. Bytes are held meanwhile.
+    to_read: Option<u64>,
+}
+
+impl Waiting {
+    /// Both begin anew, as far as they have begun. Whether they have.
+    fn again(&mut self, now: u64) -> bool {
+        let begun = [&mut self.to_send, &mut self.to_read].into_iter().flatten();
+        begun.map(|since| *since = now).count() > 0
+    }
 }
 
 impl Stream {
@@ -64,14 +72,14 @@ impl Stream {
             match self.body.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) if data.is_empty() => {}
                 Poll::Ready(Some(Ok(data))) => {
-                    self.progress();
+                    self.has_sent();
                     self.relay.at_hand = data;
                     return Poll::Ready(Ok(Piece::Data));
                 }
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(self.broken())),
                 Poll::Ready(None) => match self.body.poll_trailers(cx) {
                     Poll::Ready(Ok(trailers)) => {
-                        self.progress();
+                        self.has_sent();
                         self.relay.trailers = trailers;
                         self.relay.body_done = true;
                     }
@@ -179,7 +187,7 @@ impl Stream {
             self.release(false)?;
         }
         self.relay.held = Bytes::copy_from_slice(&data[..count]);
-        self.progress();
+        self.has_read();
         Poll::Ready(Ok(count))
     }
 
@@ -213,46 +221,77 @@ impl Stream {
         }
     }
 
-    /// Waits for the client, for the idle timeout from when waiting began. While it does not read (`stalls`), what it should
-    /// read is held, and when there is no room for that the wait is short.
+    /// Waits for the client, for the idle timeout from when waiting began or something was last passed on. While it does not
+    /// read (`stalls`), what it should read is held, and when there is no room for that the wait is short.
     fn poll_wait(&mut self, cx: &Context<'_>, stalls: bool) -> Poll<Gone> {
-        let (wheel, idle_timeout) = (&self.core.wheel, self.shared.idle_timeout.get());
-        let waiting = self.relay.waiting.get_or_insert_with(|| {
-            self.timer.touch(idle_timeout);
-            Waiting {
-                since: wheel.ticks(),
-                stalls: false,
-            }
-        });
-        let stalls_now = stalls && !waiting.stalls;
-        waiting.stalls |= stalls;
-        let Waiting { since, stalls } = *waiting;
-        if stalls_now {
+        let now = self.core.wheel.ticks();
+        let waiting = &mut self.relay.waiting;
+        let begins = match stalls {
+            true => waiting.to_read.replace(waiting.to_read.unwrap_or(now)).is_none(),
+            false => waiting.to_send.replace(waiting.to_send.unwrap_or(now)).is_none(),
+        };
+        if begins && stalls {
             self.hold(UNREAD_BYTES);
-            self.timer.touch(PRESSED.min(idle_timeout));
+        }
+        if begins {
+            self.timer.touch(self.next_look(now));
         }
         while self.timer.expired(cx) {
-            let waited = self.core.wheel.ticks().saturating_sub(since);
-            let patience = match stalls && self.core.held_by_streams.is_over() {
-                true => PRESSED.min(idle_timeout),
-                false => idle_timeout,
-            };
-            if waited >= ticks_of(patience) {
+            if self.is_over(now) {
                 return Poll::Ready(Gone);
             }
-            self.timer.touch(if stalls {
-                PRESSED.min(idle_timeout)
-            } else {
-                idle_timeout
-            });
+            self.timer.touch(self.next_look(now));
         }
         Poll::Pending
     }
 
-    /// Nobody is waited for.
+    fn is_over(&self, now: u64) -> bool {
+        let idle_timeout = self.shared.idle_timeout.get();
+        let to_read_for = match self.core.held_by_streams.is_over() {
+            true => PRESSED.min(idle_timeout),
+            false => idle_timeout,
+        };
+        let is_over = |since: Option<u64>, patience: Duration| {
+            since.is_some_and(|since| now.saturating_sub(since) >= ticks_of(patience))
+        };
+        let Waiting { to_send, to_read } = self.relay.waiting;
+        is_over(to_send, idle_timeout) || is_over(to_read, to_read_for)
+    }
+
+    /// In what time the waiting may be over.
+    fn next_look(&self, now: u64) -> Duration {
+        let idle_timeout = self.shared.idle_timeout.get();
+        let Waiting { to_send, to_read } = self.relay.waiting;
+        let waited = |since: u64| TICK * u32::try_from(now.saturating_sub(since)).unwrap_or(u32::MAX);
+        let left = to_send.map_or(idle_timeout, |since| idle_timeout.saturating_sub(waited(since)));
+        // Whether there is room for what is held, only looking tells.
+        let look = if to_read.is_some() { PRESSED.min(left) } else { left };
+        look.max(TICK)
+    }
+
+    /// The client has sent something that was waited for.
+    fn has_sent(&mut self) {
+        self.relay.waiting.to_send = None;
+        self.progress();
+    }
+
+    /// The client has room again.
+    fn has_read(&mut self) {
+        self.relay.waiting.to_read = None;
+        self.progress();
+    }
+
+    /// Something was passed on: the idle timeout begins anew, for the other direction, too.
     fn progress(&mut self) {
-        self.relay.waiting = None;
-        self.hold(0);
+        if self.relay.waiting.again(self.core.wheel.ticks()) {
+            self.timer.touch(self.shared.idle_timeout.get());
+        }
+        let holds = if self.relay.waiting.to_read.is_some() {
+            UNREAD_BYTES
+        } else {
+            0
+        };
+        self.hold(holds);
         self.shared.active.set(true);
     }
 }

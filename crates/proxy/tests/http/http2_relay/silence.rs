@@ -74,6 +74,42 @@ fn silent_clients() {
     until_quiet(&server);
 }
 
+// The idle timeout begins with the last byte of either side, and not when the one before it would have ended
+#[test]
+fn a_client_and_a_target_that_fall_silent_after_a_word() {
+    let target = Target::playing(|mut asked: Asked| async move {
+        if asked.parts.uri.path() == "/answered" {
+            let mut sending = asked.begin(ok());
+            sending.send_data("a word".into(), false).unwrap();
+            let _ = std::future::poll_fn(|cx| sending.poll_reset(cx)).await;
+        } else {
+            asked.reset().await;
+        }
+    });
+    let server = impatiently_before(&target);
+    run(async {
+        let requests = client_of(&server).await;
+        let ended = std::cell::RefCell::new(Vec::new());
+        let (answered_one, _open) = begin(&requests, to_post("/answered"), false).await;
+        let first = async {
+            assert_eq!(error_of(answered(answered_one).await), Reason::INTERNAL_ERROR);
+            ended.borrow_mut().push("both silent since the answer began");
+        };
+        let second = async {
+            // Later by half of the idle timeout.
+            pause(Duration::from_millis(500)).await;
+            let (response, _open) = begin(&requests, to_post("/"), false).await;
+            assert_eq!(answered(response).await.unwrap().status, 408);
+            ended.borrow_mut().push("the client silent");
+        };
+        tokio::join!(first, second);
+        let expected = ["both silent since the answer began", "the client silent"];
+        assert_eq!(*ended.borrow(), expected);
+    });
+    crate::played::until("the target hears of it", || target.seen.running() == 0);
+    until_quiet(&server);
+}
+
 /// Whoever speaks keeps both sides of his stream, as long as he likes. Source: ALB 4.4.
 #[test]
 fn any_byte_in_either_direction() {

@@ -2,7 +2,7 @@
 
 use crate::admission::Admitted;
 use crate::core::ListenerRef;
-use crate::table::ListenerEntry;
+use crate::table::{ListenerEntry, Scheme};
 use crate::tls::{ClientCertificate, ClientIdentity, HandshakeFailure};
 use crate::trace::{Random, connection_id};
 use model::elb::listener::MutualAuthentication;
@@ -170,6 +170,15 @@ impl Peer {
 
     /// Whether requests of this connection may go to a listener.
     ///
+    /// What was spoken when the client connected. A listener may have changed since, and what it tells targets of its clients has
+    /// to be true of each.
+    pub(crate) fn scheme(&self) -> Scheme {
+        match self.tls {
+            Some(_) => Scheme::Https,
+            None => Scheme::Http,
+        }
+    }
+
     /// A client has shown its certificate to the listener it shook hands with, under that listener's terms of that time. Where
     /// a listener asks for certificates, nobody else gets in: not by naming its load balancer in `Host` on a port that several
     /// share, and not by a connection from before it asked.

@@ -230,8 +230,15 @@ impl Core {
         peer.is_welcome_at(&listener).then_some(listener)
     }
 
-    /// The listener a request of this client is for; `None` also when the client is not welcome there.
+    /// The listener a request of this client is for; `None` also when the client is not welcome there, or speaks TLS where
+    /// the listener does not any more, or the other way round.
     pub(crate) fn listener_for(&self, peer: &Peer, host: Option<&[u8]>) -> Option<ListenerRef> {
+        let listener = self.listener_to_refuse(peer, host)?;
+        (peer.scheme() == listener.scheme).then_some(listener)
+    }
+
+    /// The same for a client that is to be told that it speaks wrongly.
+    pub(crate) fn listener_to_refuse(&self, peer: &Peer, host: Option<&[u8]>) -> Option<ListenerRef> {
         let listener = self.listener(peer.port, peer.server_name(), host)?;
         if !peer.admitted.is_at(&listener, peer.address.ip()) {
             admission::count(self, peer.address.ip(), peer.port);

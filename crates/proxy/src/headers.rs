@@ -77,7 +77,8 @@ pub(crate) fn towards_target(
             add_configured(edits, cipher, tls.cipher);
         }
     }
-    if replaces_host {
+    // Servers of HTTP/1.1 refuse a request without one. Source: ALB 4.6.
+    if replaces_host || !view.head.contains(KnownName::Host) {
         add_host(view, listener, rewritten_host, edits);
     }
     let added = edits.prepend_composed(TRACE_ID, trace, |out| out.extend_from_slice(trace));

@@ -254,7 +254,7 @@ impl Connection {
         let head = work.input.head(head_len);
         let view = View::new(head, &work.head, &self.peer);
         let Some(listener) = core.listener_for(&self.peer, view.host()) else {
-            // The listener was deleted: nothing answers on its port any more.
+            // The listener was deleted, or is another: nothing answers as it did any more.
             self.state = State {
                 closing: true,
                 in_hand: false,
@@ -313,7 +313,7 @@ impl Connection {
         let Some(work) = self.work.as_deref_mut() else {
             return;
         };
-        let Some(listener) = core.listener_for(&self.peer, None) else {
+        let Some(listener) = core.listener_to_refuse(&self.peer, None) else {
             return; // deleted: nothing answers on its port any more
         };
         let seen = work.input.filled().len();

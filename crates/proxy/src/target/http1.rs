@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Interim responses that are read over before a response. Source: ALB 4.11; the bound is ours.
-const INTERIM_MAX: u8 = 16;
+const INTERIM_MAX: u16 = 10_000;
 
 /// What of a request its target stream has to know.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,7 @@ struct Response {
     has_head: bool,
     /// Bytes of the head that stand before the body in the input.
     head_len: usize,
-    interim: u8,
+    interim: u16,
     framing: ResponseFraming,
     body: BodyDecoder,
     /// So many bytes of the rest of the input are decoded and at hand.

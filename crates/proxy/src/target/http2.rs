@@ -29,7 +29,7 @@ use std::time::Duration;
 /// Bytes of a request that are asked room for at once. The window of the target bounds what is sent.
 const SENT_AT_ONCE_MAX: usize = 32 * 1024;
 /// Interim responses that are read over before a response. Source: ALB 4.11; the bound is ours.
-const INTERIM_MAX: u8 = 16;
+const INTERIM_MAX: u16 = 10_000;
 
 /// One request on a connection that it shares.
 pub(crate) struct Http2 {
@@ -43,7 +43,7 @@ pub(crate) struct Http2 {
     /// The target has said that it did nothing with the request.
     refused: bool,
     coming: ResponseFuture,
-    interim: u8,
+    interim: u16,
     response: Option<Response>,
     timer: Timer,
     idle_timeout: Duration,

@@ -224,7 +224,10 @@ fn interim_responses_are_read_over() {
         assert_eq!((response.status, response.text()), (200, "ok"));
     }
     assert_eq!((until_quiet(&server), origin.accepted()), (1, 1));
-    let endless = Origin::answering(interim.repeat(20));
+    // As servers send them that take their time.
+    let slow = Origin::answering(format!("{}{OK}", interim.repeat(200)));
+    assert_eq!(before(&slow).get("/").status, 200);
+    let endless = Origin::answering(interim.repeat(5_001));
     let server = before(&endless);
     assert_eq!(server.get("/").status, 502);
     assert_eq!(until_quiet(&server), 0);

@@ -115,6 +115,11 @@ fn hosts() {
             "HOST: example.com:8080",
         ),
         (
+            "GET / HTTP/1.0\r\n\r\n",
+            "Host: shop-123456789.us-east-1.elb.localhost",
+            "Host: shop-123456789.us-east-1.elb.localhost",
+        ),
+        (
             "GET http://Dns.Name/x HTTP/1.1\r\nHost: example.com\r\n\r\n",
             "Host: dns.name:8080",
             "Host: example.com",
@@ -185,6 +190,37 @@ fn headers_about_tls() {
         );
         assert!(head.contains("\r\nX-Forwarded-Proto: https\r\n"), "{head}");
     }
+}
+
+/// A listener becomes another while its clients are connected.
+#[test]
+fn the_scheme_that_targets_are_told_is_that_of_the_client() {
+    let origin = Origin::answering(OK);
+    let setup = || to(&[origin.address()]);
+    let [plain, secure] = [setup().commands(), setup().with_tls().commands()].map(|commands| state_of(&commands));
+
+    let server = setup().start();
+    let (mut client, mut silent) = (server.connect(), server.connect());
+    client.send(GET.as_bytes());
+    assert_eq!(client.response().status, 200);
+    server.proxy.apply(&secure).unwrap();
+    for client in [&mut client, &mut silent] {
+        client.send(GET.as_bytes());
+        assert_eq!(String::from_utf8_lossy(&client.rest()), "");
+    }
+    assert_eq!(server.secure(Offer::default()).get().status, 200);
+
+    let server = setup().with_tls().start();
+    let mut client = server.secure(Offer::default());
+    assert_eq!(client.get().status, 200);
+    server.proxy.apply(&plain).unwrap();
+    client.send(GET.as_bytes());
+    assert_eq!(String::from_utf8_lossy(&client.rest()), "");
+    assert_eq!(server.get("/").status, 200);
+
+    let heads = origin.received().concat();
+    let told = |scheme: &str| heads.matches(&format!("\r\nX-Forwarded-Proto: {scheme}\r\n")).count();
+    assert_eq!((told("http"), told("https")), (2, 2), "{heads}");
 }
 
 // ALB-H-018: Expect is answered at once and not forwarded

@@ -217,7 +217,8 @@ fn with_port_rule(host: &[u8], port: u16, out: &mut Vec<u8>) {
     match port {
         _ if bare.is_empty() => {}
         80 | 443 => out.extend_from_slice(bare),
-        _ if bare.len() < host.len() => out.extend_from_slice(host),
+        // A colon alone is no port.
+        _ if bare.len() + 1 < host.len() => out.extend_from_slice(host),
         _ => {
             out.extend_from_slice(bare);
             make_lowercase(&mut out[start..]);

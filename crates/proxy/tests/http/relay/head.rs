@@ -115,6 +115,11 @@ fn hosts() {
             "HOST: example.com:8080",
         ),
         (
+            "GET / HTTP/1.1\r\nHost: example.com:\r\n\r\n",
+            "Host: example.com:8080",
+            "Host: example.com:",
+        ),
+        (
             "GET / HTTP/1.0\r\n\r\n",
             "Host: shop-123456789.us-east-1.elb.localhost",
             "Host: shop-123456789.us-east-1.elb.localhost",

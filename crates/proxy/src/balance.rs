@@ -130,7 +130,7 @@ impl CheckedTarget {
         self.state.state_of(&self.target)
     }
 
-    /// Checks begin; what they have found is still to come.
+    /// No check has ended yet; what they find is still to come, and until then nobody has asked the target.
     pub(crate) fn begin(&self, health: TargetHealth) {
         self.state.begin(&self.target, health);
     }

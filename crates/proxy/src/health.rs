@@ -17,6 +17,7 @@ mod http2;
 mod judge;
 pub(crate) mod log;
 mod request;
+mod rhythm;
 mod server;
 mod slots;
 mod trouble;

@@ -103,7 +103,8 @@ pub struct Limits {
     /// How long a core polls for the answer of a target before it sleeps, while one request alone waits for one. Zero: never.
     pub busy_poll: Duration,
     /// The first health check of a target comes within this time, or within its interval if that is shorter: when it comes
-    /// is random, and the ones after it keep the rhythm.
+    /// is random, and the ones after it keep the rhythm. So does one that is late because the process stood still or the
+    /// interval became shorter.
     pub health_check_spread: Duration,
 }
 

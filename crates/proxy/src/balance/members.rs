@@ -83,6 +83,11 @@ impl Members {
         self.eligible.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn all(&self) -> &[Eligible] {
+        &self.eligible
+    }
+
     /// Chooses a target by the group's algorithm; `None` if there is none. `cursor` counts the choices of all cores.
     pub(super) fn choose(&self, cursor: &AtomicU64, random: &Random) -> Option<&Eligible> {
         let count = self.eligible.len();

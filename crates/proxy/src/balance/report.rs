@@ -78,6 +78,13 @@ impl GroupState {
         }
     }
 
+    /// Who gets requests.
+    #[cfg(test)]
+    pub(crate) fn eligible(&self) -> Vec<std::net::SocketAddr> {
+        let members = self.members.load();
+        members.all().iter().map(|it| it.target.address).collect()
+    }
+
     /// `None` when no listener uses the group, which then has no say.
     pub(super) fn report(&self) -> Option<GroupReport> {
         let inner = self.inner();

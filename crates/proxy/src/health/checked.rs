@@ -1,12 +1,12 @@
 //! What is checked, functions and servers alike: one loop serves both.
 
 use super::function::{Call, CheckedFunction};
-use super::judge::{Ended, Thresholds};
+use super::judge::{Ended, Health, Thresholds};
 use super::log::CheckKind;
 use super::server;
 use crate::balance::CheckedTarget;
 use invoke::Invoker;
-use model::observed::{TargetHealth, TargetState};
+use model::observed::TargetState;
 use model::{LoadBalancerArn, TargetGroupArn};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -111,19 +111,13 @@ impl Checked {
         }
     }
 
-    /// Checks begin, and this much is known.
-    pub(super) fn begin(&self, health: TargetHealth) {
+    /// Tells everybody how it is, as far as that is known. While no check has ended that is not an answer: the target still
+    /// counts as one that nobody has asked.
+    pub(super) fn tell(&self, health: &Health) {
         match self {
-            Self::Function(function) => function.set_health(health),
-            Self::Server(server) => server.begin(health),
-        }
-    }
-
-    /// Tells everybody what is known.
-    pub(super) fn set_health(&self, health: TargetHealth) {
-        match self {
-            Self::Function(function) => function.set_health(health),
-            Self::Server(server) => server.set_health(health),
+            Self::Function(function) => function.set_health(health.report()),
+            Self::Server(server) if health.is_known() => server.set_health(health.report()),
+            Self::Server(server) => server.begin(health.report()),
         }
     }
 }

@@ -5,12 +5,12 @@ use super::checked::{Asked, Asker, Checked, Key, caught};
 use super::function::CheckedFunction;
 use super::judge::{Ended, Health};
 use super::log::{CheckEntry, HealthLog};
+use super::rhythm::{Rhythm, Spread};
 use super::server;
 use super::slots::{Lane, Slots};
 use super::trouble::Trouble;
 use crate::balance::{CheckedTarget, Groups};
 use crate::clock::Wall;
-use crate::trace::Random;
 use invoke::Invoker;
 use model::observed::{TargetHealth, TargetState};
 use std::collections::BTreeMap;
@@ -28,9 +28,6 @@ pub(crate) struct Checkers {
     cores: usize,
     functions: watch::Receiver<Arc<[CheckedFunction]>>,
     servers: watch::Receiver<Arc<[CheckedTarget]>>,
-    random: Random,
-    /// See [`crate::Limits::health_check_spread`].
-    spread: Duration,
     slots: Slots,
     tools: Rc<Tools>,
     running: BTreeMap<Key, Running>,
@@ -41,6 +38,7 @@ struct Tools {
     invoker: Rc<dyn Invoker>,
     log: Rc<dyn HealthLog>,
     trouble: Trouble,
+    spread: Spread,
 }
 
 struct Running {
@@ -63,13 +61,12 @@ impl Checkers {
             cores: pools.cores,
             functions: pools.checked(),
             servers: groups.checked(),
-            random: Random::new(seed),
-            spread,
             slots: Slots::new(),
             tools: Rc::new(Tools {
                 invoker,
                 log,
                 trouble: Trouble::default(),
+                spread: Spread::new(seed, spread),
             }),
             running: BTreeMap::new(),
         }
@@ -116,19 +113,13 @@ impl Checkers {
 
     fn start(&mut self, checked: Checked) -> Running {
         let lane = self.slots.lane(checked.group());
-        let due = Instant::now() + self.first_delay(&checked);
+        let rhythm = Rhythm::new(Instant::now(), checked.interval(), &self.tools.spread);
         let sender = watch::Sender::new(checked);
-        let check = check(sender.subscribe(), self.tools.clone(), lane, due);
+        let check = check(sender.subscribe(), self.tools.clone(), lane, rhythm);
         Running {
             checked: sender,
             task: tokio::task::spawn_local(check),
         }
-    }
-
-    /// Random, so that targets that appear together, as all do at a start, are not asked in lockstep for ever.
-    fn first_delay(&self, checked: &Checked) -> Duration {
-        let fraction = (self.random.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        self.spread.min(checked.interval()).mul_f64(fraction)
     }
 
     /// Ends all of them. Invocations that run go on, as they do when a client leaves.
@@ -146,13 +137,12 @@ async fn end(checkers: BTreeMap<Key, Running>) {
     }
 }
 
-/// Checks one target for as long as it is let. The interval runs from start to start, however long an answer takes; a
-/// check that waits for its place comes later, and none comes sooner to make up for it.
-async fn check(mut checked: watch::Receiver<Checked>, tools: Rc<Tools>, lane: Lane, mut due: Instant) {
+/// Checks one target for as long as it is let. The interval runs from start to start, however long an answer takes. A
+/// check that waits for its place comes later; the ones after it keep the [`Rhythm`].
+async fn check(mut checked: watch::Receiver<Checked>, tools: Rc<Tools>, lane: Lane, mut rhythm: Rhythm) {
     let mut asker = Asker::new(tools.invoker.clone());
     let mut health = Health::of(checked.borrow().state());
-    let mut began = None;
-    checked.borrow_and_update().begin(health.report());
+    checked.borrow_and_update().tell(&health);
     loop {
         tokio::select! {
             biased;
@@ -161,19 +151,20 @@ async fn check(mut checked: watch::Receiver<Checked>, tools: Rc<Tools>, lane: La
                     return; // it is no longer checked
                 }
                 let now = checked.borrow_and_update();
-                // A new interval counts from the last check, so that a shorter one is felt at once.
-                due = began.map_or(due, |began: Instant| began + now.interval());
+                rhythm.follow(Instant::now(), now.interval(), &tools.spread);
                 // Of a group that was not used for a moment too short to be noticed here, what is known still holds.
-                now.set_health(health.report());
+                now.tell(&health);
                 continue;
             }
-            () = tokio::time::sleep_until(due) => {}
+            () = tokio::time::sleep_until(rhythm.due()) => {}
+        }
+        if !rhythm.is_time(Instant::now(), &tools.spread) {
+            continue;
         }
         let Some(_slot) = lane.take().await else { return };
         let now = checked.borrow_and_update().clone();
         let (start, wall) = (Instant::now(), Wall::now());
-        began = Some(start);
-        due = start + now.interval();
+        rhythm.begin(start, now.interval());
         let asked = asker.ask(&now).await;
         tools.note(&now, &mut health, &asked, (wall, start.elapsed()));
         if let Some(open) = asked.open {
@@ -208,7 +199,7 @@ impl Tools {
         if before != after.state {
             tell(checked, &target_addr, &after, asked.cause.as_deref());
         }
-        checked.set_health(after);
+        checked.tell(health);
     }
 }
 

@@ -113,6 +113,11 @@ impl Health {
         self.state
     }
 
+    /// Whether a check has ended that says something, here or in the process before this one.
+    pub(super) fn is_known(&self) -> bool {
+        self.state != TargetState::Initial || self.passes > 0 || self.failures > 0
+    }
+
     /// Takes note of a check.
     pub(super) fn note(&mut self, ended: Ended, thresholds: Thresholds) {
         match ended {

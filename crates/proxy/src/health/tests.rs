@@ -77,6 +77,66 @@ fn many_targets_are_not_asked_in_lockstep() {
     });
 }
 
+#[test]
+fn a_shortened_interval_does_not_bring_lockstep() {
+    simulated(async {
+        let mut core = Core::new();
+        core.follow(&many(50, 30 * SECOND)).await;
+        pass(60 * SECOND).await;
+        assert_eq!(core.played.times().len(), 100);
+        let change = core.elapsed();
+        core.follow(&many(50, 5 * SECOND)).await;
+        // It is felt at once, as a start is: within one of the new intervals.
+        pass(5 * SECOND + SECOND / 100).await;
+        assert_eq!(core.played.since(change), 50);
+        pass(60 * SECOND).await;
+        assert_eq!(core.played.since(change), 13 * 50);
+        let most = core.played.most_within(SECOND / 4, change);
+        assert!(most <= 10, "{most} at once");
+    });
+}
+
+#[test]
+fn a_process_that_stood_still_does_not_bring_lockstep() {
+    simulated(async {
+        let mut core = Core::new();
+        core.follow(&many(50, 10 * SECOND)).await;
+        for secs in [33, 5, 3600] {
+            pass(20 * SECOND).await;
+            let resumed = core.elapsed() + secs * SECOND - SECOND / 1000;
+            stall(secs * SECOND).await;
+            // What was missed is made up for as at a start, and once.
+            pass(10 * SECOND).await;
+            let most = core.played.most_within(SECOND / 2, resumed);
+            assert!(most <= 15, "{most} at once after {secs} s");
+            let made = core.played.since(resumed);
+            assert!((50..=55).contains(&made), "{made} after {secs} s");
+            // And so it stays.
+            pass(50 * SECOND).await;
+            let most = core.played.most_within(SECOND / 2, resumed);
+            assert!(most <= 15, "{most} at once later");
+        }
+    });
+}
+
+#[test]
+fn checks_that_waited_for_a_place_go_back_to_their_rhythm() {
+    simulated(async {
+        let mut core = Core::new();
+        core.follow(&many(1000, 10 * SECOND)).await;
+        pass(20 * SECOND).await;
+        core.played.takes.set(6 * SECOND); // longer than they wait
+        pass(120 * SECOND).await;
+        core.played.takes.set(Duration::ZERO);
+        pass(60 * SECOND).await;
+        let after = core.elapsed();
+        pass(60 * SECOND).await;
+        assert_eq!(core.played.since(after), 6 * 1000);
+        let most = core.played.most_within(SECOND / 20, after);
+        assert!(most <= 50, "{most} at once");
+    });
+}
+
 // ALB-B-024: no answer in time is Target.Timeout
 #[test]
 fn an_outstanding_check_is_not_joined_by_another() {

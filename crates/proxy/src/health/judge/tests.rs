@@ -62,6 +62,21 @@ fn what_was_not_asked_changes_nothing() {
 }
 
 #[test]
+fn only_a_check_that_ended_makes_a_target_known() {
+    let mut health = Health::default();
+    assert!(!health.is_known());
+    health.note(Ended::NotAsked, thresholds());
+    assert!(!health.is_known());
+    // It is `initial` still, and has been asked.
+    health.note(Ended::NoConnection, thresholds());
+    assert_eq!((health.state(), health.is_known()), (TargetState::Initial, true));
+    health.note(Ended::NotAsked, thresholds());
+    assert!(health.is_known());
+    // What the process before this one has found out.
+    assert!(Health::of(TargetState::Healthy).is_known() && Health::of(TargetState::Unhealthy).is_known());
+}
+
+#[test]
 fn thresholds_that_change_count_from_the_next_check_on() {
     let mut health = Health::default();
     let strict = thresholds();

@@ -44,6 +44,18 @@ impl Played {
         self.asked.borrow().iter().map(|(at, _)| *at).collect()
     }
 
+    /// The most that came after `start` within any time as long as `window`.
+    pub(super) fn most_within(&self, window: Duration, start: Duration) -> usize {
+        let times: Vec<_> = self.times().into_iter().filter(|at| *at > start).collect();
+        let within = |first: &Duration| {
+            times
+                .iter()
+                .filter(|at| (*first..*first + window).contains(*at))
+                .count()
+        };
+        times.iter().map(within).max().unwrap_or(0)
+    }
+
     pub(super) fn since(&self, start: Duration) -> usize {
         self.asked.borrow().iter().filter(|(at, _)| *at > start).count()
     }
@@ -143,6 +155,11 @@ impl Core {
 pub(super) async fn pass(time: Duration) {
     // tidy: allow(sleep): simulated time, which passes by being slept through
     tokio::time::sleep_until(Instant::now() + time).await;
+}
+
+/// The process stands still for so long: whatever was due meanwhile is late.
+pub(super) async fn stall(time: Duration) {
+    tokio::time::advance(time).await;
 }
 
 pub(super) fn scope() -> Scope {

@@ -129,6 +129,12 @@ impl Core {
         self.groups.check_followed();
     }
 
+    /// Who gets requests.
+    fn eligible(&self) -> Vec<SocketAddr> {
+        let group = TargetGroupArn::new(&scope(), "web", ResourceId(2));
+        self.groups.group(&group).eligible()
+    }
+
     fn server(&self) -> (&'static str, Option<&'static str>, Option<String>) {
         let TargetHealth {
             state,
@@ -245,5 +251,51 @@ fn what_is_known_outlives_a_moment_without_use() {
         assert_eq!(target.asked.get(), 1);
         pass(5 * SECOND).await;
         assert_eq!((core.server().0, target.asked.get()), ("healthy", 2));
+    });
+}
+
+#[test]
+fn a_change_of_the_targets_is_no_answer_of_those_that_were_not_asked() {
+    simulated(async {
+        let mut core = Core::new();
+        let mut servers = Vec::new();
+        for _ in 0..8 {
+            servers.push(Scripted::new().await);
+        }
+        let targets = |servers: &[Scripted]| servers.iter().map(Scripted::target).collect::<Vec<_>>();
+        core.serve(targets(&servers[..7])).await;
+        let healthy = |core: &Core| {
+            let reports = core.groups.reports();
+            reports
+                .iter()
+                .filter(|it| it.health.state.as_str() == "healthy")
+                .count()
+        };
+        for _ in 0..50 {
+            if healthy(&core) == 0 {
+                pass(SECOND / 10).await;
+            }
+        }
+        assert!(healthy(&core) > 0);
+        let unasked: Vec<_> = servers[..7].iter().filter(|it| it.asked.get() == 0).cloned().collect();
+        assert!((1..=6).contains(&unasked.len()), "{} are left", unasked.len());
+        assert_eq!(core.eligible().len(), 7);
+        // Every checker hears of the new target, which is not of the first and gets no requests yet.
+        core.serve(targets(&servers)).await;
+        core.serve(targets(&servers[..7])).await;
+        core.serve(targets(&servers)).await;
+        assert!(unasked.iter().all(|it| it.asked.get() == 0));
+        let all: Vec<_> = servers[..7].iter().map(|it| it.address).collect();
+        assert_eq!(core.eligible(), all);
+        // Out of use for a moment and back: what has been asked is still known, and nothing of the others.
+        core.leave(targets(&servers));
+        core.serve(targets(&servers)).await;
+        assert!(healthy(&core) > 0);
+        assert!(unasked.iter().all(|it| core.eligible().contains(&it.address)));
+        // A first answer that is no pass ends it.
+        unasked.iter().for_each(|it| it.status.set(503));
+        pass(10 * SECOND).await;
+        assert!(unasked.iter().all(|it| it.asked.get() == 1));
+        assert!(!unasked.iter().any(|it| core.eligible().contains(&it.address)));
     });
 }

@@ -81,9 +81,14 @@ pub(crate) enum Piece {
     End,
 }
 
-/// The client is gone, or did not read.
+/// There is nobody to send to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Gone;
+pub(crate) enum Gone {
+    /// The client has closed the connection or reset the stream.
+    Left,
+    /// The client took nothing for the idle timeout.
+    Stalled,
+}
 
 /// A target's response head on its way to the client. Source: ALB 4.11.
 pub(crate) struct Relayed<'a> {
@@ -105,6 +110,10 @@ pub(crate) enum BodyFailure {
     NoRoom,
     /// Nothing came for the idle timeout.
     TimedOut,
-    /// The client closed before the end, or framed it wrongly.
-    Broken,
+    /// The client closed before the end.
+    Closed,
+    /// Its chunks cannot be read.
+    BadChunk,
+    /// HTTP/2: it has another length than the head said, or its frames break the protocol.
+    Malformed,
 }

@@ -7,6 +7,7 @@ mod refusal;
 pub use question::{ExplainError, Question};
 
 use crate::balance::Servers;
+use crate::cause::Cause;
 use crate::clock::Wall;
 use crate::connection::{Peer, TlsFacts};
 use crate::lambda::document::{self, FunctionRequest};
@@ -330,8 +331,8 @@ impl Asked<'_> {
 
     fn forward(&self, plan: &Plan<'_, Arc<Group>>, forward: &Forward<Arc<Group>>) -> ExplainedAction {
         let (bound, stickiness_cookie) = match self.cookie(forward, plan.rule) {
-            Cookie::Invalid => return nowhere(500, Some("AWSALBTGCookieInvalid"), None),
-            Cookie::Weights(why) if forward.pick(0).is_none() => return nowhere(503, None, why), // no weight at all
+            Cookie::Invalid => return nowhere(Cause::AwsAlbTgCookieInvalid, None),
+            Cookie::Weights(why) if forward.pick(0).is_none() => return nowhere(Cause::NoTargetWeight, why), // no weight at all
             Cookie::Weights(why) => (None, why),
             Cookie::Bound(group) => (Some(group), None),
         };
@@ -394,15 +395,15 @@ impl Asked<'_> {
         }
         let mut instead = |status, reason: &'static str| {
             explained.status = Some(status);
-            explained.error_reason = (!reason.is_empty()).then_some(reason);
+            explained.error_reason = Some(reason);
         };
         let (listener, view, body) = (self.listener, &self.view, &self.question.body);
-        if matches!(transformed.status, TransformStatus::Failed(_)) {
-            instead(500, "");
+        if let TransformStatus::Failed(failure) = transformed.status {
+            instead(500, failure.as_str());
         } else if http1::is_upgrade(view.head, view.bytes) {
             instead(400, "LambdaWebsocketNotSupported");
         } else if group.function().is_none() {
-            instead(503, "");
+            instead(503, Cause::NoTargets.reason());
         } else if !group.is_permitted() {
             instead(502, "LambdaAccessDenied");
         } else if body.len() > LIMIT_BYTES || call::announces_too_much(view) {
@@ -445,13 +446,15 @@ impl Asked<'_> {
         explained.targets = Some(targets.collect());
         let gets_requests =
             |report: &TargetReport| !matches!(report.health.state, TargetState::Draining | TargetState::Unused);
-        explained.status = match transformed.status {
-            TransformStatus::Failed(_) => Some(500),
-            _ if !speaks(servers.version, view) => Some(464),
-            _ if !reports.iter().any(gets_requests) => Some(503),
+        let own = |cause: Cause| Some((cause.status(), cause.reason()));
+        let instead = match transformed.status {
+            TransformStatus::Failed(failure) => Some((500, failure.as_str())),
+            _ if !speaks(servers.version, view) => own(Cause::ProtocolVersionMismatch),
+            _ if !reports.iter().any(gets_requests) => own(Cause::NoTargets),
             _ => None,
         };
-        if explained.status.is_some() {
+        if instead.is_some() {
+            (explained.status, explained.error_reason) = instead.unzip();
             return;
         }
         let mut trace = Vec::new();
@@ -468,23 +471,19 @@ impl Asked<'_> {
         let mut head = Vec::new();
         match request.write(&mut Edits::new(), &mut head) {
             Ok(_) => explained.request = Some(String::from_utf8_lossy(&head).into_owned()),
-            Err(_) => explained.status = Some(400),
+            Err(_) => (explained.status, explained.error_reason) = own(Cause::NotForwardable).unzip(),
         }
     }
 }
 
 /// A forward for which no group is chosen.
-fn nowhere(
-    status: u16,
-    error_reason: Option<&'static str>,
-    stickiness_cookie: Option<&'static str>,
-) -> ExplainedAction {
+fn nowhere(cause: Cause, stickiness_cookie: Option<&'static str>) -> ExplainedAction {
     ExplainedAction::Forward {
         transformed_host: None,
         transformed_uri: None,
         transform_status: TransformStatus::NotApplied.to_string(),
-        status: Some(status),
-        error_reason,
+        status: Some(cause.status()),
+        error_reason: Some(cause.reason()),
         stickiness_cookie,
         target_groups: Vec::new(),
     }

@@ -80,8 +80,8 @@ impl Requests {
     pub fn of_http2(&mut self, parts: &Parts, ends: bool, tls: bool) -> Result<Towards, u16> {
         let mut bytes = Vec::new();
         read_head(parts, &mut self.work, &mut bytes).map_err(|_| 0_u16)?;
-        if let Some(status) = refusal(parts, &mut self.work, &bytes) {
-            return Err(status);
+        if let Some(cause) = refusal(parts, &mut self.work, &bytes) {
+            return Err(cause.status());
         }
         let framing = body_framing(&self.work.head, &bytes, ends);
         self.towards(&bytes, framing, tls)
@@ -99,14 +99,14 @@ impl Requests {
         let view = View::new(bytes, &work.head, &self.peer);
         Some(match handler::desync(&view, &self.listener, &mut work.record) {
             Ok((_, framing)) => self.towards(bytes, framing, tls),
-            Err(status) => Err(status),
+            Err(cause) => Err(cause.status()),
         })
     }
 
     fn towards(&mut self, bytes: &[u8], framing: Framing, tls: bool) -> Result<Towards, u16> {
         let view = View::new(bytes, &self.work.head, &self.peer);
-        if let Some(status) = handler::refusal(&view, &self.listener) {
-            return Err(status);
+        if let Some(cause) = handler::refusal(&view, &self.listener) {
+            return Err(cause.status());
         }
         let transformed = self.listener.rules.plan(&view).transforms.apply(&view);
         let (host, uri) = (transformed.host, transformed.uri);

@@ -3,6 +3,7 @@
 //! [`begin`] does all that needs no waiting: refusals, rules, redirects, fixed responses. What it hands back is a forward,
 //! which [`forward`] carries out.
 
+use crate::cause::Cause;
 use crate::clock::Wall;
 use crate::core::{Core, ListenerRef};
 use crate::exchange::Exchange;
@@ -16,7 +17,7 @@ use crate::sticky::{self, Binding};
 use crate::table::{Group, GroupTargets, ListenerEntry};
 use crate::view::View;
 use http1::desync::{self, Verdict};
-use http1::{Framing, FramingError, KnownName, TargetForm, Version};
+use http1::{Framing, KnownName, TargetForm, Version};
 use model::RuleArn;
 use routing::{Action, TransformStatus};
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub(crate) struct Forwarding {
 /// What a rule asks for, when it has not been done at once.
 enum Planned<'t> {
     Reply(Reply<'t>),
+    Refuse(Cause),
     Forward(Forwarding),
 }
 
@@ -51,7 +53,7 @@ enum Planned<'t> {
 pub(crate) fn begin<E: Exchange>(core: &Core, listener: &ListenerRef, exchange: &mut E) -> Next {
     let (view, record) = exchange.parts();
     let planned = match refusal(&view, listener) {
-        Some(status) => Planned::Reply(Reply::page(status)),
+        Some(cause) => Planned::Refuse(cause),
         None => plan(core, listener, &view, record),
     };
     match planned {
@@ -60,7 +62,17 @@ pub(crate) fn begin<E: Exchange>(core: &Core, listener: &ListenerRef, exchange: 
             answer(listener, exchange, reply);
             Next::Answered
         }
+        Planned::Refuse(cause) => {
+            refuse(listener, exchange, cause);
+            Next::Answered
+        }
     }
+}
+
+/// Hands the page of an error to the exchange.
+pub(crate) fn refuse<E: Exchange>(listener: &ListenerEntry, exchange: &mut E, cause: Cause) {
+    exchange.record().because(cause.reason());
+    answer(listener, exchange, Reply::page(cause.status()));
 }
 
 /// Hands a response to the exchange, with what the listener adds to every response.
@@ -75,38 +87,38 @@ pub(crate) fn answer<'a, E: Exchange>(listener: &'a ListenerEntry, exchange: &mu
     exchange.reply(reply);
 }
 
-/// How the desync mode treats an HTTP/1 request, and how its body is framed; `Err` is the status of a refusal.
+/// How the desync mode treats an HTTP/1 request, and how its body is framed; `Err` refuses it.
 /// Source: ALB 4.9.
 pub(crate) fn desync(
     view: &View<'_>,
     listener: &ListenerEntry,
     record: &mut Record,
-) -> Result<(Verdict, Framing), u16> {
+) -> Result<(Verdict, Framing), Cause> {
     record.classification = desync::classify(view.head, view.bytes);
     match listener.desync_mode().verdict(record.classification.class) {
-        Verdict::Block => Err(400),
+        Verdict::Block => Err(Cause::DesyncMitigation),
         verdict => http1::framing(view.head, view.bytes)
             .map(|framing| (verdict, framing))
-            .map_err(FramingError::status),
+            .map_err(Cause::from),
     }
 }
 
 /// Requests that no rule sees. Source: ALB 4.0 step 3, 4.1, 4.5, 4.6.
-pub(crate) fn refusal(view: &View<'_>, listener: &ListenerEntry) -> Option<u16> {
+pub(crate) fn refusal(view: &View<'_>, listener: &ListenerEntry) -> Option<Cause> {
     let hosts = view.head.host_count();
     match view.method() {
-        b"TRACE" => Some(405),
-        b"CONNECT" => Some(400),
-        _ if hosts == 0 && matches!(view.version(), Version::Http11 | Version::Http1Other(_)) => Some(400),
-        _ if hosts > 1 && !listener.load_balancer.attributes.preserve_host_header => Some(400),
-        _ if !view.host().is_none_or(headers::may_be_host) => Some(400),
-        _ if has_two_readings(view) => Some(400),
+        b"TRACE" => Some(Cause::TraceNotAllowed),
+        b"CONNECT" => Some(Cause::ConnectNotAllowed),
+        _ if hosts == 0 && matches!(view.version(), Version::Http11 | Version::Http1Other(_)) => Some(Cause::NoHost),
+        _ if hosts > 1 && !listener.load_balancer.attributes.preserve_host_header => Some(Cause::InvalidHost),
+        _ if !view.host().is_none_or(headers::may_be_host) => Some(Cause::InvalidHost),
+        _ if has_two_readings(view) => Some(Cause::AmbiguousUrl),
         // A URL without a host. Source: RFC 9110, 4.2.1.
-        _ if view.target.authority.is_some_and(is_no_host) => Some(400),
+        _ if view.target.authority.is_some_and(is_no_host) => Some(Cause::InvalidHost),
         _ if view.head.contains(KnownName::XForwardedFor)
             && headers::forwarded_for_count(view) > headers::FORWARDED_FOR_MAX =>
         {
-            Some(463)
+            Some(Cause::TooManyForwardedAddresses)
         }
         _ => None,
     }
@@ -147,7 +159,7 @@ fn plan<'t>(core: &Core, listener: &'t ListenerRef, view: &View<'_>, record: &mu
                 }
                 Err(_) => {
                     counters.redirect_limit.inc();
-                    Planned::Reply(Reply::page(507))
+                    Planned::Refuse(Cause::RedirectUrlTooLong)
                 }
             }
         }
@@ -155,13 +167,10 @@ fn plan<'t>(core: &Core, listener: &'t ListenerRef, view: &View<'_>, record: &mu
             record.actions = "forward";
             let picked = match pick(core, forward, plan.rule, view) {
                 Ok(picked) => picked,
-                Err(AwsAlbTgCookieInvalid) => {
-                    record.error_reason = "AWSALBTGCookieInvalid";
-                    return Planned::Reply(Reply::page(500));
-                }
+                Err(AwsAlbTgCookieInvalid) => return Planned::Refuse(Cause::AwsAlbTgCookieInvalid),
             };
             let Some((group, bind)) = picked else {
-                return Planned::Reply(Reply::page(503));
+                return Planned::Refuse(Cause::NoTargetWeight);
             };
             record.group = Some(group.clone());
             let transformed = match plan.transforms.is_empty() {
@@ -169,7 +178,8 @@ fn plan<'t>(core: &Core, listener: &'t ListenerRef, view: &View<'_>, record: &mu
                 false => plan.transforms.apply(view),
             };
             log_transform(&transformed, record);
-            if let TransformStatus::Failed(_) = transformed.status {
+            if let TransformStatus::Failed(failure) = transformed.status {
+                record.because(failure.as_str());
                 return Planned::Reply(Reply::page(500));
             }
             Planned::Forward(Forwarding {
@@ -264,7 +274,7 @@ async fn ask_function<E: Exchange>(core: &Core, listener: &ListenerRef, exchange
             function_reply(answered)
         }
         Err(failure) => {
-            record.error_reason = failure.reason;
+            record.because(failure.reason);
             failure.complain(&core.complaints, &forwarding.group, record);
             match failure.side {
                 Side::Function => counters.lambda_user_errors.inc(),

@@ -12,6 +12,7 @@ mod admission;
 mod alone;
 mod balance;
 mod busy_poll;
+mod cause;
 mod clock;
 mod complaints;
 mod connection;

@@ -47,7 +47,8 @@ pub(crate) struct Record {
     /// Names of ALB 8.1.3 in the order they ran.
     pub(crate) actions: &'static str,
     pub(crate) redirect_url: Vec<u8>,
-    pub(crate) error_reason: &'static str,
+    /// Why it failed; see [`Record::because`].
+    error_reason: &'static str,
     pub(crate) classification: Classification,
     pub(crate) transformed_host: Vec<u8>,
     pub(crate) transformed_uri: Vec<u8>,
@@ -111,6 +112,13 @@ impl Record {
             transformed_uri,
             ..Self::new(now)
         };
+    }
+
+    /// Says why the request fails: `error_reason` of the access log. The first reason counts.
+    pub(crate) fn because(&mut self, reason: &'static str) {
+        if self.error_reason.is_empty() {
+            self.error_reason = reason;
+        }
     }
 
     /// Bytes received and sent that the metrics do not have yet; they have them from now on.
@@ -258,5 +266,20 @@ impl Record {
             status => text.format(status),
         };
         fields.label("target_status_code_list", status.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_reason_counts_until_the_next_request() {
+        let mut record = Record::new(Instant::now());
+        record.because("first");
+        record.because("second");
+        assert_eq!(record.error_reason, "first");
+        record.begin(Instant::now(), Wall::default());
+        assert_eq!(record.error_reason, "");
     }
 }

@@ -10,13 +10,13 @@ mod tunnel;
 mod verdict;
 
 use crate::balance::{Answered, NoTarget, Outcome, Picked, Servers};
+use crate::cause::Cause;
 use crate::core::{Core, ListenerRef};
 use crate::exchange::{BodyFailure, Exchange, Gone, Relayed};
 use crate::handler::{self, Forwarding};
 use crate::lambda::call::count_invalid_headers;
 use crate::metrics::GroupCounters;
 use crate::record::Record;
-use crate::reply::Reply;
 use crate::table::Scheme;
 use crate::target::connect::{Connection, connect, count_failure};
 use crate::target::http1::{Asked, Http1, Lent};
@@ -51,7 +51,9 @@ enum Failure {
     /// The client's body did not arrive whole.
     Client(BodyFailure),
     /// The client is gone, or does not read.
-    Gone,
+    Gone(Gone),
+    /// The request cannot be written the way its target speaks.
+    NotForwardable,
     Target(TargetFailure),
 }
 
@@ -62,8 +64,8 @@ impl From<TargetFailure> for Failure {
 }
 
 impl From<Gone> for Failure {
-    fn from(_: Gone) -> Self {
-        Self::Gone
+    fn from(gone: Gone) -> Self {
+        Self::Gone(gone)
     }
 }
 
@@ -108,7 +110,7 @@ pub(crate) async fn forward<E: Exchange>(
 ) {
     let Chosen { picked, is_ipv6, head } = match choose(core, listener, exchange, forwarding, servers) {
         Ok(chosen) => chosen,
-        Err(status) => return handler::answer(listener, exchange, Reply::page(status)),
+        Err(cause) => return handler::refuse(listener, exchange, cause),
     };
     let request = Request {
         core,
@@ -120,10 +122,7 @@ pub(crate) async fn forward<E: Exchange>(
     };
     let done = match head {
         Some(Ok((lent, asked))) => request.over_http1(exchange, lent, asked).await,
-        Some(Err(error)) => {
-            let failure = Failure::Client(BodyFailure::Broken);
-            Err(Failed::early(failure, Some(error.to_string())))
-        }
+        Some(Err(error)) => Err(Failed::early(Failure::NotForwardable, Some(error.to_string()))),
         None => Box::pin(request.over_http2(exchange)).await,
     };
     if let Err(failed) = done {
@@ -131,21 +130,21 @@ pub(crate) async fn forward<E: Exchange>(
     }
 }
 
-/// What needs no waiting. An error is the status that answers.
+/// What needs no waiting. An error answers.
 fn choose<'a, E: Exchange>(
     core: &'a Core,
     listener: &ListenerRef,
     exchange: &mut E,
     forwarding: &Forwarding,
     servers: &Servers,
-) -> Result<Chosen<'a>, u16> {
+) -> Result<Chosen<'a>, Cause> {
     let framing = exchange.body_framing();
     let (view, record) = exchange.parts();
     if !head::speaks(servers.version, &view) {
-        return Err(464);
+        return Err(Cause::ProtocolVersionMismatch);
     }
     let picked = servers.pick(core.id, &view, &core.shared.cookie_key, record.created, &core.random);
-    let picked = picked.map_err(|NoTarget| 503_u16)?;
+    let picked = picked.map_err(|NoTarget| Cause::NoTargets)?;
     let is_ipv6 = view.peer.is_ipv6();
     let request = Request {
         core,
@@ -269,7 +268,7 @@ impl Request<'_> {
                 return Poll::Ready(connected.map_err(failed));
             }
             if watched && exchange.poll_gone(cx).is_ready() {
-                return Poll::Ready(Err((Failure::Gone, None)));
+                return Poll::Ready(Err((Gone::Left.into(), None)));
             }
             match self.is_cut() {
                 true => Poll::Ready(Err((TargetFailure::Deregistered.into(), None))),

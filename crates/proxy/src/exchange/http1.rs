@@ -6,6 +6,7 @@ mod stream;
 
 use super::body::Body;
 use super::{BodyFailure, Exchange, Gone, Piece, Relayed};
+use crate::cause::Cause;
 use crate::connection::{Io, Peer};
 use crate::core::{Core, ListenerRef};
 use crate::handler::{self, Next};
@@ -59,6 +60,8 @@ struct State {
     in_hand: bool,
     closing: bool,
     is_head: bool,
+    /// It is answered; of the request something is still read, and dropped.
+    answered: bool,
     /// HTTP/0.9: the answer is its body alone.
     bare: bool,
     /// The client has closed its side.
@@ -87,7 +90,7 @@ enum Event {
 enum Found {
     /// A head of this many bytes, tokenized if it could be read.
     Head(usize, Result<(), HeadError>),
-    Refused(u16),
+    Refused(Cause),
     /// Close without a word.
     Nothing,
 }
@@ -121,7 +124,7 @@ impl Connection {
     /// Answers 400 to a client that speaks in clear text where TLS is spoken, and closes. Source: ALB 4.10 (unverified).
     pub(crate) async fn refuse_clear_text(mut self) {
         if poll_fn(|cx| self.poll_fill(cx, false)).await == Event::Bytes {
-            self.refuse_unread(400);
+            self.refuse_unread(Cause::ClearTextOnTlsPort);
             self.end_request().await;
             self.close().await;
         }
@@ -148,7 +151,7 @@ impl Connection {
                         }
                     }
                 }
-                Found::Refused(status) => self.refuse_unread(status),
+                Found::Refused(cause) => self.refuse_unread(cause),
                 Found::Nothing => break,
             }
             if !self.end_request().await {
@@ -166,14 +169,14 @@ impl Connection {
                 if !work.input.is_empty() {
                     match work.head.read(&mut work.scanner, work.input.filled(), &HeadLimits::ALB) {
                         Ok(Scan::Complete { head_len }) => return Found::Head(head_len, Ok(())),
-                        Ok(Scan::TooLarge(limit)) => return Found::Refused(limit.status()),
+                        Ok(Scan::TooLarge(limit)) => return Found::Refused(limit.into()),
                         Ok(Scan::Partial) => {}
                         Err(error) => return Found::Head(work.input.filled().len(), Err(error)),
                     }
                     idle = false;
                     let began = *self.head_began.get_or_insert(self.read_at);
                     if began.elapsed() >= self.core.shared.limits.head_timeout.max(self.idle_timeout) {
-                        return Found::Refused(408);
+                        return Found::Refused(Cause::ClientTimedOut);
                     }
                 }
                 if !work.output.is_empty() && self.flush().await.is_err() {
@@ -183,10 +186,10 @@ impl Connection {
             }
             match poll_fn(|cx| self.poll_fill(cx, false)).await {
                 Event::Bytes => {}
-                Event::TimedOut if !idle => return Found::Refused(408),
+                Event::TimedOut if !idle => return Found::Refused(Cause::ClientTimedOut),
                 Event::TimedOut | Event::Draining => return Found::Nothing,
                 // Half a request: whoever has only stopped sending still reads why it is refused.
-                Event::Eof if !idle => return Found::Refused(400),
+                Event::Eof if !idle => return Found::Refused(Cause::RequestIncomplete),
                 Event::Eof => return Found::Nothing,
             }
         }
@@ -249,6 +252,7 @@ impl Connection {
             in_hand: true,
             is_head: false,
             bare: false,
+            answered: false,
             ..self.state
         };
         let head = work.input.head(head_len);
@@ -266,15 +270,15 @@ impl Connection {
         work.record.listener = Some(listener.clone());
         if readable.is_err() {
             work.record.malformed = true;
-            self.refuse(&listener, 400);
+            self.refuse(&listener, Cause::MalformedHead);
             return None;
         }
         self.state.is_head = view.method() == b"HEAD";
         self.state.bare = view.version() == Version::Http09;
         let (verdict, framing) = match handler::desync(&view, &listener, &mut work.record) {
             Ok(judged) => judged,
-            Err(status) => {
-                self.refuse(&listener, status);
+            Err(cause) => {
+                self.refuse(&listener, cause);
                 return None;
             }
         };
@@ -286,7 +290,7 @@ impl Connection {
         // A client that did not ask for it may have sent more already.
         self.state.unread = verdict == Verdict::AllowThenClose || self.read_at >= self.keep_alive_until;
         if framing == Framing::Chunked && !is_readable(&work.body, work.input.rest()) {
-            self.refuse(&listener, 400);
+            self.refuse(&listener, Cause::BadChunk);
             return None;
         }
         if http1::expects_continue(&work.head, head) {
@@ -299,14 +303,14 @@ impl Connection {
     }
 
     /// Answers a request that cannot be served; the connection closes after it.
-    fn refuse(&mut self, listener: &ListenerRef, status: u16) {
+    fn refuse(&mut self, listener: &ListenerRef, cause: Cause) {
         self.state.closing = true;
         self.state.unread = true;
-        handler::answer(listener, self, Reply::page(status));
+        handler::refuse(listener, self, cause);
     }
 
     /// Answers bytes that never became a head.
-    fn refuse_unread(&mut self, status: u16) {
+    fn refuse_unread(&mut self, cause: Cause) {
         let core = self.core.clone();
         // Whatever becomes of the answer, these bytes are not looked at again.
         self.state.closing = true;
@@ -330,9 +334,10 @@ impl Connection {
             in_hand: true,
             is_head: false,
             bare: false,
+            answered: false,
             ..self.state
         };
-        self.refuse(&listener, status);
+        self.refuse(&listener, cause);
     }
 
     /// Logs the request, skips what is left of its body and sends the answer. `false` when the connection ends.
@@ -375,6 +380,7 @@ impl Connection {
             if work.body.is_done() {
                 return true;
             }
+            self.state.answered = true;
             if self.state.closing || skipped > SKIPPED_BYTES_MAX || self.flush().await.is_err() {
                 return false;
             }
@@ -393,21 +399,21 @@ impl Connection {
 
     /// Waits for more of the body. The interim answer, if one is due, goes out first.
     async fn more_body(&mut self) -> Result<(), BodyFailure> {
-        self.flush().await.map_err(|_| BodyFailure::Broken)?;
+        self.flush().await.map_err(|_| BodyFailure::Closed)?;
         match poll_fn(|cx| self.poll_fill(cx, true)).await {
             Event::Bytes => Ok(()),
             Event::TimedOut => Err(BodyFailure::TimedOut),
-            Event::Eof | Event::Draining => Err(BodyFailure::Broken),
+            Event::Eof | Event::Draining => Err(BodyFailure::Closed),
         }
     }
 
     async fn collect_body(&mut self, into: &mut Body<'_>) -> Result<(), BodyFailure> {
         loop {
             let head_len = self.head_len;
-            let work = self.work.as_deref_mut().ok_or(BodyFailure::Broken)?;
+            let work = self.work.as_deref_mut().ok_or(BodyFailure::Closed)?;
             while !work.body.is_done() && !work.input.rest().is_empty() {
                 let rest = work.input.rest();
-                let decoded = work.body.decode(rest).map_err(|_| BodyFailure::Broken)?;
+                let decoded = work.body.decode(rest).map_err(|_| BodyFailure::BadChunk)?;
                 let pushed = into.push(&rest[decoded.data]);
                 work.input.take(decoded.consumed, head_len);
                 work.record.received_bytes += decoded.consumed as u64;
@@ -547,6 +553,9 @@ impl Drop for Connection {
     /// A connection that is cut in the middle of a request still leaves its line in the log.
     fn drop(&mut self) {
         if self.state.in_hand {
+            if !self.state.answered {
+                self.record().because(Cause::of_cut().reason());
+            }
             self.log();
         }
         if let Some(work) = self.work.take() {

@@ -10,11 +10,11 @@ mod stream;
 
 pub(crate) use held::HeldByStreams;
 
+use crate::cause::Cause;
 use crate::connection::{Io, Peer, SharedIo};
 use crate::core::Core;
 use crate::handler::{self, Next};
 use crate::places::Place;
-use crate::reply::Reply;
 use crate::view::View;
 use crate::wheel::Timer;
 use bytes::Bytes;
@@ -237,7 +237,7 @@ fn serve_stream(
     let is_head = view.method() == b"HEAD";
     let refused = match refusal(&parts, &mut work, &bytes) {
         // Who has streams open already may wait for them.
-        None if core.held_by_streams.is_over() && shared.open.get() > 0 => Some(503),
+        None if core.held_by_streams.is_over() && shared.open.get() > 0 => Some(Cause::StreamMemoryLimit),
         refused => refused,
     };
     drop(parts);
@@ -252,8 +252,8 @@ fn serve_stream(
     let core = core.clone();
     // Owned by the connection in effect: h2 fails its reads and writes when the connection ends.
     tokio::task::spawn_local(async move {
-        if let Some(status) = refused {
-            handler::answer(&listener, &mut stream, Reply::page(status));
+        if let Some(cause) = refused {
+            handler::refuse(&listener, &mut stream, cause);
         } else if let Next::Forward(forwarding) = handler::begin(&core, &listener, &mut stream) {
             handler::forward(&core, &listener, &mut stream, forwarding).await;
         }

@@ -37,11 +37,11 @@ pub(super) fn of_bytes(head: &mut RequestHead, bytes: &[u8]) -> Option<Refusal> 
 
 /// Judges a head that was read, and leaves its class in the record.
 pub(super) fn of_request(view: &View<'_>, listener: &ListenerEntry, record: &mut Record) -> Option<Refusal> {
-    if let Err(status) = handler::desync(view, listener, record) {
-        let why = why_blocked(view, listener, record.classification);
+    if let Err(cause) = handler::desync(view, listener, record) {
+        let (status, why) = (cause.status(), why_blocked(view, listener, record.classification));
         return Some(Refusal { status, why });
     }
-    let status = handler::refusal(view, listener)?;
+    let status = handler::refusal(view, listener)?.status();
     let why = why_refused(view, status);
     Some(Refusal { status, why })
 }

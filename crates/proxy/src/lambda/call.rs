@@ -2,6 +2,7 @@
 
 use super::document::{self, FunctionRequest};
 use super::{LIMIT_BYTES, answer, event};
+use crate::cause::Cause;
 use crate::complaints::{Complaints, Kind};
 use crate::core::{Core, ListenerRef};
 use crate::exchange::body::Body;
@@ -24,7 +25,7 @@ const ERROR_BYTES_MAX: usize = 4096;
 /// Why a function's answer did not reach the client. Source: ALB 3.4.
 pub(crate) struct Failure {
     pub(crate) status: u16,
-    /// `error_reason` of the access log; may be empty.
+    /// `error_reason` of the access log.
     pub(crate) reason: &'static str,
     pub(crate) side: Side,
     complaint: Option<Complaint>,
@@ -55,6 +56,16 @@ const fn failure(status: u16, reason: &'static str, side: Side) -> Failure {
         side,
         complaint: None,
     }
+}
+
+/// The function is not to blame.
+const fn not_its_fault(cause: Cause) -> Failure {
+    failure(cause.status(), cause.reason(), Side::Client)
+}
+
+const fn too_large() -> Failure {
+    let cause = Cause::LambdaRequestTooLarge;
+    failure(cause.status(), cause.reason(), Side::Function)
 }
 
 impl Failure {
@@ -109,19 +120,17 @@ pub(crate) async fn call_function<E: Exchange>(
         return Err(failure(400, "LambdaWebsocketNotSupported", Side::Function));
     }
     let Some(function) = forwarding.group.function().cloned() else {
-        return Err(failure(503, "", Side::Client));
+        return Err(not_its_fault(Cause::NoTargets));
     };
     // What the head announces need not be waited for.
     if announces_too_much(&view) {
-        return Err(failure(413, "LambdaRequestTooLarge", Side::Function));
+        return Err(too_large());
     }
     let started = record.start;
     let mut body = Body::new(core, LIMIT_BYTES);
     exchange.read_body(&mut body).await.map_err(|problem| match problem {
-        BodyFailure::TooLarge => failure(413, "LambdaRequestTooLarge", Side::Function),
-        BodyFailure::TimedOut => failure(408, "", Side::Client),
-        BodyFailure::Broken => failure(400, "", Side::Client),
-        BodyFailure::NoRoom => failure(503, "", Side::Client),
+        BodyFailure::TooLarge => too_large(),
+        problem => not_its_fault(problem.into()),
     })?;
     let (view, record) = exchange.parts();
     document::trace_header(&core.random, &view, record.created, &mut record.trace);
@@ -154,7 +163,7 @@ pub(crate) async fn call_function<E: Exchange>(
     let outcome = tokio::select! {
         biased;
         outcome = outcome => outcome,
-        () = exchange.gone() => return Err(failure(460, "", Side::Client)),
+        () = exchange.gone() => return Err(not_its_fault(Cause::ClientClosed)),
     };
     let record = exchange.record();
     let took = sent.elapsed();
@@ -197,7 +206,7 @@ fn ended(
                 InvokeRefusal::NotFound => failure(502, "LambdaResourceNotFound", Side::Function),
                 InvokeRefusal::AccessDenied => failure(502, "LambdaAccessDenied", Side::Function),
                 InvokeRefusal::Throttled => failure(502, "LambdaThrottling", Side::Function),
-                InvokeRefusal::RequestTooLarge => failure(413, "LambdaRequestTooLarge", Side::Function),
+                InvokeRefusal::RequestTooLarge => too_large(),
                 InvokeRefusal::InvalidZipFile => failure(502, "LambdaInvalidZipFileException", Side::Function),
                 InvokeRefusal::InvalidRuntime => failure(502, "LambdaInvalidRuntimeException", Side::Function),
                 // A load balancer sends no client context.

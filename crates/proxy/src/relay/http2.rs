@@ -2,7 +2,7 @@
 
 use super::pump::{Done, Pump};
 use super::{Failed, Failure, Request};
-use crate::exchange::{BodyFailure, Exchange, Gone};
+use crate::exchange::{Exchange, Gone};
 use crate::headers;
 use crate::lambda::document;
 use crate::target::http2::{Destination, Http2, Lease, write_request};
@@ -30,7 +30,7 @@ impl Request<'_> {
             let lease = self.lease(exchange, &timer).await?;
             let Some(request) = self.http2_head(exchange) else {
                 let why = "its URL cannot stand in a request of HTTP/2".to_owned();
-                return Err(Failed::early(Failure::Client(BodyFailure::Broken), Some(why)));
+                return Err(Failed::early(Failure::NotForwardable, Some(why)));
             };
             let failed = match Http2::new(lease, request, ends, timer, self.idle_timeout()) {
                 Ok(stream) => match self.relay_http2(exchange, stream).await {
@@ -91,7 +91,7 @@ impl Request<'_> {
                     return Poll::Ready(place.map_err(|not| (not.failure.into(), Some(not.why))));
                 }
                 if watched && exchange.poll_gone(cx).is_ready() {
-                    return Poll::Ready(Err((Gone.into(), None)));
+                    return Poll::Ready(Err((Gone::Left.into(), None)));
                 }
                 // Nothing has been set: it wakes when targets are cut.
                 let _ = timer.expired(cx);

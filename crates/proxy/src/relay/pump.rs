@@ -4,7 +4,7 @@
 
 use super::{Failure, Request};
 use crate::busy_poll::Waiting;
-use crate::exchange::{Exchange, Piece};
+use crate::exchange::{Exchange, Gone, Piece};
 use crate::headers::trailers;
 use crate::target::{TargetFailure, TargetStream};
 use http::HeaderMap;
@@ -128,7 +128,7 @@ impl<'a> Pump<'a> {
         }
         // While its body is read, the client's end shows by itself.
         if self.upload == Upload::Done && exchange.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(Failure::Gone));
+            return Poll::Ready(Err(Gone::Left.into()));
         }
         if request.is_cut() {
             return Poll::Ready(Err(Failure::Target(TargetFailure::Deregistered)));

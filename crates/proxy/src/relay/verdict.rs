@@ -3,8 +3,9 @@
 
 use super::{Failed, Failure, Request};
 use crate::balance::Outcome;
+use crate::cause::Cause;
 use crate::complaints::Kind;
-use crate::exchange::{BodyFailure, Exchange};
+use crate::exchange::{BodyFailure, Exchange, Gone};
 use crate::handler;
 use crate::lambda::answer::shown;
 use crate::record::Record;
@@ -22,7 +23,7 @@ impl Request<'_> {
         }
         let record = exchange.record();
         if let Failure::Target(failure) = failure {
-            record.error_reason = failure.reason();
+            record.because(failure.reason());
             if is_before_dispatch(failure) {
                 record.request_processing = None;
             }
@@ -34,25 +35,33 @@ impl Request<'_> {
                 why.as_deref(),
             ));
             self.complain(failure, record);
-        } else if failed.why.is_some() {
-            record.verdict = failed.why;
+        } else {
+            if let Some(cause) = cause(failure, record.websocket) {
+                record.because(cause.reason());
+            }
+            if failed.why.is_some() {
+                record.verdict = failed.why;
+            }
         }
         if failed.had_begun {
             return exchange.abort();
         }
         match failure {
             // There is nobody to answer; the log says so.
-            Failure::Gone => {
+            Failure::Gone(_) => {
                 record.elb_status = 460;
                 record.elb_generated = true;
             }
-            Failure::Client(failure) => self.answer(exchange, status_of_body(failure)),
-            Failure::Target(failure) => self.answer(exchange, failure.status()),
+            Failure::Client(failure) => self.refuse(exchange, failure.into()),
+            Failure::NotForwardable => self.refuse(exchange, Cause::NotForwardable),
+            Failure::Target(failure) => {
+                handler::answer(self.listener, exchange, Reply::page(failure.status()));
+            }
         }
     }
 
-    fn answer<E: Exchange>(&self, exchange: &mut E, status: u16) {
-        handler::answer(self.listener, exchange, Reply::page(status));
+    fn refuse<E: Exchange>(&self, exchange: &mut E, cause: Cause) {
+        handler::refuse(self.listener, exchange, cause);
     }
 
     /// Writes a line for whoever runs the target, unless there were many in this second. Nothing of a body is in it.
@@ -90,9 +99,10 @@ impl Request<'_> {
 /// What a failure before the head of the response says about the target.
 fn outcome(failure: Failure) -> Outcome {
     match failure {
-        Failure::Client(_) | Failure::Gone | Failure::Target(TargetFailure::NoRoom | TargetFailure::Deregistered) => {
-            Outcome::Abandoned
-        }
+        Failure::Client(_)
+        | Failure::Gone(_)
+        | Failure::NotForwardable
+        | Failure::Target(TargetFailure::NoRoom | TargetFailure::Deregistered) => Outcome::Abandoned,
         Failure::Target(_) => Outcome::ConnectionError,
     }
 }
@@ -106,13 +116,14 @@ fn is_before_dispatch(failure: TargetFailure) -> bool {
     )
 }
 
-/// Source: ALB 4.10.
-fn status_of_body(failure: BodyFailure) -> u16 {
+/// What a failure is in the log that is not the target's. Who leaves a WebSocket ends it.
+fn cause(failure: Failure, is_websocket: bool) -> Option<Cause> {
     match failure {
-        BodyFailure::TimedOut => 408,
-        BodyFailure::Broken => 400,
-        BodyFailure::TooLarge => 413,
-        BodyFailure::NoRoom => 503,
+        Failure::Client(BodyFailure::Closed) | Failure::Gone(Gone::Left) if is_websocket => None,
+        Failure::Client(failure) => Some(failure.into()),
+        Failure::Gone(gone) => Some(gone.into()),
+        Failure::NotForwardable => Some(Cause::NotForwardable),
+        Failure::Target(_) => None,
     }
 }
 
@@ -165,7 +176,8 @@ mod tests {
     #[test]
     fn what_is_our_fault_or_the_clients_is_not_the_targets() {
         for failure in [
-            Failure::Gone,
+            Failure::Gone(Gone::Left),
+            Failure::NotForwardable,
             Failure::Client(BodyFailure::TimedOut),
             Failure::Target(TargetFailure::NoRoom),
             Failure::Target(TargetFailure::Deregistered),

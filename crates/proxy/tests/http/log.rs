@@ -1,5 +1,6 @@
 //! The access log: one line for each request, whatever becomes of it.
 
+mod causes;
 mod forged;
 
 use crate::played::*;
@@ -86,19 +87,19 @@ fn malformed_requests() {
     let long = format!("GET /{}", "x".repeat(20_000));
     let wide = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(20_000));
     let requests = [
-        ("GET\r\n\r\n", "400"),
-        ("\u{1}\r\n\r\n", "400"),
-        (" / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-        (long.as_str(), "414"),
-        (wide.as_str(), "400"),
+        ("GET\r\n\r\n", "400", "MalformedHead"),
+        ("\u{1}\r\n\r\n", "400", "MalformedHead"),
+        (" / HTTP/1.1\r\nHost: a\r\n\r\n", "400", "MalformedHead"),
+        (long.as_str(), "414", "RequestLineTooLong"),
+        (wide.as_str(), "400", "HeaderLineTooLong"),
     ];
-    for (request, status) in requests {
+    for (request, status, _) in requests {
         let response = server.ask(request);
         assert_eq!(response.status.to_string(), status, "{request:?}");
     }
     let log = server.log();
     assert_eq!(log.len(), requests.len());
-    for (line, (request, status)) in log.iter().zip(requests) {
+    for (line, (request, status, reason)) in log.iter().zip(requests) {
         assert_eq!(line.len(), 33, "{request:?}");
         assert_eq!(
             line[12], "- http://shop-123456789.us-east-1.elb.localhost:8080- -",
@@ -109,7 +110,7 @@ fn malformed_requests() {
             (status, "-", "-"),
             "{request:?}"
         );
-        assert_eq!(line[22..27], ["-", "-", "-", "-", "-"], "{request:?}");
+        assert_eq!(line[22..27], ["-", "-", reason, "-", "-"], "{request:?}");
         assert!(line[10].parse::<usize>().unwrap() > 0, "{request:?}");
     }
 }

@@ -46,8 +46,8 @@ impl Connection {
             self.timer.touch(self.idle_timeout);
         }
         match flushed {
-            Poll::Pending if self.timer.expired(cx) => Poll::Ready(Err(Gone)),
-            flushed => flushed.map_err(|_| Gone),
+            Poll::Pending if self.timer.expired(cx) => Poll::Ready(Err(Gone::Stalled)),
+            flushed => flushed.map_err(|_| Gone::Left),
         }
     }
 

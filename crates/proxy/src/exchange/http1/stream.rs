@@ -15,14 +15,14 @@ impl Connection {
         loop {
             let head_len = self.head_len;
             let Some(work) = self.work.as_deref_mut() else {
-                return Poll::Ready(Err(BodyFailure::Broken));
+                return Poll::Ready(Err(BodyFailure::Closed));
             };
             if work.tunnel {
                 return self.poll_through(cx);
             }
             while work.at_hand == 0 && !work.body.is_done() && !work.input.rest().is_empty() {
                 let Ok(decoded) = work.body.decode(work.input.rest()) else {
-                    return Poll::Ready(Err(BodyFailure::Broken));
+                    return Poll::Ready(Err(BodyFailure::BadChunk));
                 };
                 debug_assert!(decoded.data.is_empty() || decoded.data.end == decoded.consumed);
                 work.at_hand = decoded.data.len();
@@ -36,12 +36,12 @@ impl Connection {
                 (0, false) => {}
             }
             if !work.answering && !work.output.is_empty() {
-                ready!(self.poll_out(cx)).map_err(|Gone| BodyFailure::Broken)?;
+                ready!(self.poll_out(cx)).map_err(|_| BodyFailure::Closed)?;
             }
             match ready!(self.poll_fill(cx, true)) {
                 Event::Bytes => {}
                 Event::TimedOut => return Poll::Ready(Err(BodyFailure::TimedOut)),
-                Event::Eof | Event::Draining => return Poll::Ready(Err(BodyFailure::Broken)),
+                Event::Eof | Event::Draining => return Poll::Ready(Err(BodyFailure::Closed)),
             }
         }
     }
@@ -152,7 +152,7 @@ impl Connection {
 
     pub(super) fn poll_send_piece(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Gone>> {
         let Some(work) = self.work.as_deref_mut() else {
-            return Poll::Ready(Err(Gone));
+            return Poll::Ready(Err(Gone::Left));
         };
         let sent = work.output.poll_send(&mut self.io, cx, data);
         work.record.sent_bytes += work.output.take_produced();
@@ -160,8 +160,8 @@ impl Connection {
             self.timer.touch(self.idle_timeout);
         }
         match sent {
-            Poll::Pending if self.timer.expired(cx) => Poll::Ready(Err(Gone)),
-            sent => sent.map_err(|_| Gone),
+            Poll::Pending if self.timer.expired(cx) => Poll::Ready(Err(Gone::Stalled)),
+            sent => sent.map_err(|_| Gone::Left),
         }
     }
 
@@ -172,8 +172,8 @@ impl Connection {
             return Poll::Ready(Ok(()));
         }
         match Pin::new(&mut self.io).poll_shutdown(cx) {
-            Poll::Pending if self.timer.expired(cx) => Poll::Ready(Err(Gone)),
-            told => told.map_err(|_| Gone),
+            Poll::Pending if self.timer.expired(cx) => Poll::Ready(Err(Gone::Stalled)),
+            told => told.map_err(|_| Gone::Left),
         }
     }
 
@@ -204,7 +204,7 @@ impl Connection {
 
     fn poll_through(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, BodyFailure>> {
         let Some(work) = self.work.as_deref_mut() else {
-            return Poll::Ready(Err(BodyFailure::Broken));
+            return Poll::Ready(Err(BodyFailure::Closed));
         };
         let through = work.through.get_or_insert_with(|| self.core.take_target_work());
         if !through.input.rest().is_empty() {
@@ -221,7 +221,7 @@ impl Connection {
             }
             Poll::Ready(read) => {
                 self.state.eof = true;
-                Poll::Ready(read.map(|()| Piece::End).map_err(|_| BodyFailure::Broken))
+                Poll::Ready(read.map(|()| Piece::End).map_err(|_| BodyFailure::Closed))
             }
             Poll::Pending => {
                 if let Some(through) = work.through.take() {

@@ -1,5 +1,6 @@
 //! Heads: a request becomes the same type as one of HTTP/1, a response becomes what HTTP/2 has.
 
+use crate::cause::Cause;
 use crate::exchange::Relayed;
 use crate::reply::Reply;
 use crate::work::Work;
@@ -38,9 +39,14 @@ pub(crate) fn body_framing(head: &RequestHead, bytes: &[u8], ends: bool) -> Fram
     }
 }
 
-/// The status for a head that no listener wants, whatever its rules are.
-pub(crate) fn refusal(parts: &Parts, work: &mut Work, bytes: &[u8]) -> Option<u16> {
-    over_limits(work, bytes).or_else(|| (!names_one_host(parts)).then_some(400))
+/// What is wrong with a head that no listener wants, whatever its rules are.
+pub(crate) fn refusal(parts: &Parts, work: &mut Work, bytes: &[u8]) -> Option<Cause> {
+    let of_host = || match names_one_host(parts) {
+        true => None,
+        false if names_a_host(parts) => Some(Cause::InvalidHost),
+        false => Some(Cause::NoHost),
+    };
+    over_limits(work, bytes).or_else(of_host)
 }
 
 /// Whether the request says for which host it is, and says it once. Otherwise it is malformed: two parties could read it in
@@ -54,6 +60,11 @@ fn names_one_host(parts: &Parts) -> bool {
         }
         None => hosts.next().is_some_and(|host| is_host(host.as_bytes())) && hosts.next().is_none(),
     }
+}
+
+/// Whether something stands where the host should.
+fn names_a_host(parts: &Parts) -> bool {
+    parts.uri.authority().is_some() || parts.headers.contains_key(http::header::HOST)
 }
 
 /// A host with or without a port. A port alone is none, and what is no port may not stand in its place: there a target would
@@ -73,15 +84,15 @@ fn is_host(text: &[u8]) -> bool {
     is_whole && is_port
 }
 
-/// The status for a head over the limits of HTTP/1, measured as the same head there. Source: ALB 4.5.
-fn over_limits(work: &mut Work, bytes: &[u8]) -> Option<u16> {
+/// Which limit of HTTP/1 a head is over, measured as the same head there. Source: ALB 4.5.
+fn over_limits(work: &mut Work, bytes: &[u8]) -> Option<Cause> {
     if bytes.len() <= HeadLimits::ALB.header_line_bytes_max {
         return None;
     }
     let scan = work.scanner.scan(bytes, &HeadLimits::ALB);
     work.scanner.reset();
     match scan {
-        Scan::TooLarge(limit) => Some(limit.status()),
+        Scan::TooLarge(limit) => Some(limit.into()),
         Scan::Partial | Scan::Complete { .. } => None,
     }
 }

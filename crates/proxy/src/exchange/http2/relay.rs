@@ -61,7 +61,7 @@ impl Stream {
             // The target does not take it. Meanwhile nothing else would tell that the client is gone.
             self.hold(UNSENT_BYTES);
             return match self.poll_left(cx) {
-                Poll::Ready(()) => Poll::Ready(Err(BodyFailure::Broken)),
+                Poll::Ready(()) => Poll::Ready(Err(BodyFailure::Closed)),
                 Poll::Pending => Poll::Ready(Ok(Piece::Data)),
             };
         }
@@ -76,24 +76,24 @@ impl Stream {
                     self.relay.at_hand = data;
                     return Poll::Ready(Ok(Piece::Data));
                 }
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(self.broken())),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(self.broken(&error))),
                 Poll::Ready(None) => match self.body.poll_trailers(cx) {
                     Poll::Ready(Ok(trailers)) => {
                         self.has_sent();
                         self.relay.trailers = trailers;
                         self.relay.body_done = true;
                     }
-                    Poll::Ready(Err(_)) => return Poll::Ready(Err(self.broken())),
-                    Poll::Pending => return self.poll_wait(cx, false).map(|Gone| Err(BodyFailure::TimedOut)),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken(&error))),
+                    Poll::Pending => return self.poll_wait(cx, false).map(|()| Err(BodyFailure::TimedOut)),
                 },
-                Poll::Pending => return self.poll_wait(cx, false).map(|Gone| Err(BodyFailure::TimedOut)),
+                Poll::Pending => return self.poll_wait(cx, false).map(|()| Err(BodyFailure::TimedOut)),
             }
         }
     }
 
-    fn broken(&mut self) -> BodyFailure {
+    fn broken(&mut self, error: &h2::Error) -> BodyFailure {
         self.note_cancelled();
-        BodyFailure::Broken
+        body_failure(error)
     }
 
     pub(super) fn piece(&self) -> &[u8] {
@@ -135,18 +135,18 @@ impl Stream {
     fn release(&mut self, ends: bool) -> Result<(), Gone> {
         if let Some(head) = self.relay.head.take() {
             let only = ends && self.relay.held.is_empty();
-            let sending = self.respond.send_response(head, only).map_err(|_| Gone)?;
+            let sending = self.respond.send_response(head, only).map_err(|_| Gone::Left)?;
             if only {
                 return Ok(());
             }
             self.relay.sending = Some(sending);
         }
         let Some(sending) = &mut self.relay.sending else {
-            return Err(Gone);
+            return Err(Gone::Left);
         };
         if !self.relay.held.is_empty() || ends {
             let piece = std::mem::take(&mut self.relay.held);
-            sending.send_data(piece, ends).map_err(|_| Gone)?;
+            sending.send_data(piece, ends).map_err(|_| Gone::Left)?;
         }
         if ends {
             self.relay.sending = None;
@@ -160,7 +160,7 @@ impl Stream {
         }
         let held = self.relay.held.len();
         let Some(sending) = &mut self.relay.sending else {
-            return Poll::Ready(Err(Gone));
+            return Poll::Ready(Err(Gone::Left));
         };
         sending.reserve_capacity(held + data.len().min(SENT_AT_ONCE_MAX));
         while sending.capacity() <= held {
@@ -168,7 +168,7 @@ impl Stream {
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(_) => {
                     self.note_cancelled();
-                    return Poll::Ready(Err(Gone));
+                    return Poll::Ready(Err(Gone::Left));
                 }
                 // What waits for room needs nothing held back.
                 Poll::Pending if held > 0 => {
@@ -178,7 +178,7 @@ impl Stream {
                 Poll::Pending => {
                     ready!(self.poll_wait(cx, true));
                     self.relay.given_up = true;
-                    return Poll::Ready(Err(Gone));
+                    return Poll::Ready(Err(Gone::Stalled));
                 }
             }
         }
@@ -205,7 +205,7 @@ impl Stream {
             Some(trailers) => self.release(false).and_then(|()| {
                 let sending = self.relay.sending.take();
                 let sent = sending.map(|mut sending| sending.send_trailers(trailers.clone()));
-                sent.transpose().map(drop).map_err(|_| Gone)
+                sent.transpose().map(drop).map_err(|_| Gone::Left)
             }),
         };
     }
@@ -223,7 +223,7 @@ impl Stream {
 
     /// Waits for the client, for the idle timeout from when waiting began or something was last passed on. While it does not
     /// read (`stalls`), what it should read is held, and when there is no room for that the wait is short.
-    fn poll_wait(&mut self, cx: &Context<'_>, stalls: bool) -> Poll<Gone> {
+    fn poll_wait(&mut self, cx: &Context<'_>, stalls: bool) -> Poll<()> {
         let now = self.core.wheel.ticks();
         let waiting = &mut self.relay.waiting;
         let begins = match stalls {
@@ -238,7 +238,7 @@ impl Stream {
         }
         while self.timer.expired(cx) {
             if self.is_over(now) {
-                return Poll::Ready(Gone);
+                return Poll::Ready(());
             }
             self.timer.touch(self.next_look(now));
         }
@@ -293,5 +293,14 @@ impl Stream {
         };
         self.hold(holds);
         self.shared.active.set(true);
+    }
+}
+
+/// Why a body broke off.
+pub(super) fn body_failure(error: &h2::Error) -> BodyFailure {
+    // What the client does with its connection is not the fault of this stream.
+    match error.is_reset() && error.is_library() {
+        true => BodyFailure::Malformed,
+        false => BodyFailure::Closed,
     }
 }

@@ -1,8 +1,9 @@
 //! One stream: a request and its answer, held whole or relayed piece by piece.
 
 use super::head::{body_framing, reply_head};
-use super::relay::Relay;
+use super::relay::{Relay, body_failure};
 use super::{SKIP, SKIP_PAUSE, SKIPPED_BYTES_MAX, Shared};
+use crate::cause::Cause;
 use crate::core::Core;
 use crate::exchange::body::Body;
 use crate::exchange::{BodyFailure, Exchange, Gone, Piece, Relayed};
@@ -37,6 +38,8 @@ pub(super) struct Stream {
     /// What the core's account says that it holds.
     holds: usize,
     cancelled: bool,
+    /// The answer is with h2, or nobody is answered.
+    ended: bool,
 }
 
 /// A request as it begins its way: the record has begun, its head is read.
@@ -64,6 +67,7 @@ impl Stream {
             relay: Relay::default(),
             holds: 0,
             cancelled: false,
+            ended: false,
         };
         stream.hold(0);
         stream
@@ -90,6 +94,7 @@ impl Stream {
     /// goes on to the end of its body, and some of them (curl 7.88) hang when the answer ends before that.
     pub(super) async fn end(&mut self) {
         let Some((response, body)) = self.answer.take() else {
+            self.ended = true;
             if self.relay.began && !self.relay.body_done {
                 self.skip_body().await;
             }
@@ -99,35 +104,41 @@ impl Stream {
         if !is_error {
             self.skip_body().await;
         }
-        if let Ok(stream) = self.respond.send_response(response, body.is_empty())
-            && !body.is_empty()
-        {
-            self.send_body(stream, body).await;
+        let sent = match self.respond.send_response(response, body.is_empty()) {
+            Ok(stream) if !body.is_empty() => self.send_body(stream, body).await,
+            Ok(_) => Ok(()),
+            Err(_) => Err(Gone::Left),
+        };
+        if let Err(gone) = sent {
+            self.record().because(Cause::from(gone).reason());
         }
+        self.ended = true;
         if is_error {
             self.skip_body().await;
         }
     }
 
     /// Sends the body as the client's window allows, within the idle timeout.
-    async fn send_body(&mut self, mut stream: SendStream<Bytes>, mut body: Bytes) {
+    async fn send_body(&mut self, mut stream: SendStream<Bytes>, mut body: Bytes) -> Result<(), Gone> {
         stream.reserve_capacity(body.len());
         self.timer.set(Instant::now(), self.shared.idle_timeout.get());
         while !body.is_empty() {
             let capacity = poll_fn(|cx| match stream.poll_capacity(cx) {
-                Poll::Pending if self.timer.expired(cx) => Poll::Ready(None),
-                other => Poll::Ready(ready!(other).and_then(Result::ok)),
+                Poll::Pending if self.timer.expired(cx) => Poll::Ready(Err(Gone::Stalled)),
+                other => Poll::Ready(ready!(other).and_then(Result::ok).ok_or(Gone::Left)),
             });
-            let Some(capacity) = capacity.await else {
-                stream.send_reset(Reason::CANCEL);
-                return;
+            let capacity = match capacity.await {
+                Ok(capacity) => capacity,
+                Err(gone) => {
+                    stream.send_reset(Reason::CANCEL);
+                    return Err(gone);
+                }
             };
             let piece = body.split_to(capacity.min(body.len()));
-            if stream.send_data(piece, body.is_empty()).is_err() {
-                return;
-            }
+            stream.send_data(piece, body.is_empty()).map_err(|_| Gone::Left)?;
             self.timer.set(Instant::now(), self.shared.idle_timeout.get());
         }
+        Ok(())
     }
 
     async fn skip_body(&mut self) {
@@ -155,7 +166,7 @@ impl Stream {
         loop {
             let data = poll_fn(|cx| match self.body.poll_data(cx) {
                 Poll::Pending if self.timer.expired(cx) => Poll::Ready(Err(BodyFailure::TimedOut)),
-                other => Poll::Ready(ready!(other).transpose().map_err(|_| BodyFailure::Broken)),
+                other => Poll::Ready(ready!(other).transpose().map_err(|error| body_failure(&error))),
             });
             let Some(data) = data.await? else {
                 return Ok(());
@@ -284,6 +295,9 @@ impl Drop for Stream {
             self.core.counters().panics.inc();
         }
         if let Some(mut work) = self.work.take() {
+            if !self.ended {
+                work.record.because(Cause::of_cut().reason());
+            }
             let view = View::new(&self.bytes, &work.head, &self.shared.peer);
             self.core.finish(&mut work.record, &view);
             self.core.give_work(work);

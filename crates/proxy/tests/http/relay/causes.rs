@@ -384,7 +384,7 @@ fn without_targets_it_is_503() {
         "no target was chosen"
     );
     let log = server.log();
-    assert_eq!(told(&log[0]), ("-", ["-1", "-1", "-1"], ["503", "-"], "-"));
+    assert_eq!(told(&log[0]), ("-", ["-1", "-1", "-1"], ["503", "-"], "NoTargets"));
 }
 
 /// A proxy whose one target is being asked something, and what it takes to deregister that target at once.

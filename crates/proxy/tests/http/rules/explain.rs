@@ -489,6 +489,7 @@ fn a_stickiness_cookie_binds_as_in_traffic() {
     let nobody = ask("/nobody", cookie);
     let action = &explain(&nobody)["action"];
     assert_eq!((&action["status"], shares(action).len()), (&json!(503), 0));
+    assert_eq!(action["error_reason"], "NoTargetWeight");
     assert_eq!(server.ask(&request_of(&nobody)).status, 503);
     let log = server.log();
     assert!(log.iter().any(|line| line[24] == "AWSALBTGCookieInvalid"));

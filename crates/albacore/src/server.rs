@@ -32,7 +32,7 @@ use crate::confinement::Confinement;
 use crate::data_dir::DataDir;
 use crate::open_files;
 use crate::output::Notices;
-use crate::takeover::Predecessor;
+use crate::takeover::{Back, Lent, Predecessor, Prepared};
 use crate::telemetry;
 use anyhow::{Context, Result};
 use manifest::Watcher;
@@ -41,6 +41,7 @@ use start::{Running, Start};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::task::JoinSet;
 use tracing::{error, warn};
 
 /// How long the last lines may take to reach a disk or a pipe.
@@ -53,6 +54,10 @@ const SPAWNER_TIMEOUT: Duration = Duration::from_secs(12);
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(12 * 60 * 60);
 /// How often the ports of closed listeners are tried.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// How many successors may prepare at the same time. The first one that has done so takes the place.
+const SUCCESSORS_MAX: usize = 8;
+/// How long changes wait for a successor that failed to end. From then on they are refused until it has.
+const LAST_BREATH: Duration = Duration::from_secs(3);
 /// Threads for blocking work: a reload, metrics, and the end of the logs.
 const BLOCKING_THREADS_MAX: usize = 4;
 
@@ -99,7 +104,13 @@ pub(crate) fn up(args: Up, json: bool) -> Result<ExitCode> {
 async fn run(start: Start<'_>) -> Result<ExitCode> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
     let data_dir = start.data_dir;
-    let Some(mut running) = start.run().await? else {
+    let is_beside = start.predecessor.is_some();
+    let started = start.run().await;
+    if is_beside && !matches!(started, Ok(Some(_))) {
+        // The folder is the predecessor's, who serves on.
+        data_dir.hand_over();
+    }
+    let Some(mut running) = started? else {
         return Ok(ExitCode::FAILURE);
     };
     // From here to the end nothing fails: where changes cannot be watched, SIGHUP is left.
@@ -122,6 +133,7 @@ async fn follow(running: &mut Running, signals: &mut Signals, data_dir: &DataDir
         .ok();
     watch(&mut watcher, &running.watched);
     let mut spawner_gone = false;
+    let (mut preparing, mut lent) = (JoinSet::new(), Lent::default());
     // What came due while nobody was there is not put off.
     tokio::select! {
         () = running.upkeep.run(SystemTime::now()) => {}
@@ -140,23 +152,39 @@ async fn follow(running: &mut Running, signals: &mut Signals, data_dir: &DataDir
                 spawner_gone = true;
                 continue;
             }
-            asked = running.door.asked() => {
-                // A stop that is asked for meanwhile comes first: the successor finds the door closed.
-                let given = tokio::select! {
-                    given = asked.give(
-                        &running.proxy,
-                        (&running.writer, &running.invocations.events),
-                        data_dir,
-                        (&running.endpoint_socket, running.url_socket.as_ref()),
-                    ) => given,
-                    () = signals.stop() => return Why::Asked,
+            asked = running.door.asked(), if preparing.len() < SUCCESSORS_MAX => {
+                preparing.spawn(asked.prepared());
+                continue;
+            }
+            Some(prepared) = preparing.join_next() => {
+                let prepared = match prepared.context("the handover broke").flatten() {
+                    Ok(prepared) => prepared,
+                    Err(error) => {
+                        warn!("a handover failed, and this server serves on: {error:#}");
+                        continue; // it never had anything
+                    }
                 };
-                match given {
-                    Ok(()) => {
+                match give(prepared, running, &mut lent, signals, data_dir).await {
+                    Some(Ok(())) => {
                         data_dir.hand_over();
                         return Why::HandedOver;
                     }
-                    Err(error) => warn!("a handover failed, and this server serves on: {error:#}"),
+                    Some(Err(error)) => warn!("a handover failed, and this server serves on: {error:#}"),
+                    None => return Why::Asked,
+                }
+                if let Err(error) = running.stay(data_dir) {
+                    warn!("other commands may not find this server: {error:#}");
+                }
+                tokio::select! {
+                    taken_back = lent.take_back(&running.writer, &running.invocations.events, LAST_BREATH) => {
+                        if let Err(error) = taken_back {
+                            error!(
+                                error = format!("{error:#}"),
+                                "changes and asynchronous invocations are refused until the successor has ended"
+                            );
+                        }
+                    }
+                    () = signals.stop() => return Why::Asked,
                 }
                 // What the other one stored before it failed is made what the manifest says.
                 running.configuration.follow_again();
@@ -171,10 +199,18 @@ async fn follow(running: &mut Running, signals: &mut Signals, data_dir: &DataDir
                 continue;
             }
             () = changed(&mut watcher) => false,
-            _ = retries.tick(), if !closed.borrow().is_empty() => {
-                tokio::select! {
-                    () = running.open_more() => continue,
-                    () = signals.stop() => return Why::Asked,
+            _ = retries.tick(), if lent.is_any() || !closed.borrow().is_empty() => {
+                match lent.take_back(&running.writer, &running.invocations.events, Duration::ZERO).await {
+                    Ok(Back::Now) => {
+                        warn!("changes and asynchronous invocations are accepted again");
+                        running.configuration.follow_again();
+                        false
+                    }
+                    // That it failed was told already.
+                    Ok(Back::Before) | Err(_) => tokio::select! {
+                        () = running.open_more() => continue,
+                        () = signals.stop() => return Why::Asked,
+                    },
                 }
             }
             _ = renewals.tick() => {
@@ -190,6 +226,32 @@ async fn follow(running: &mut Running, signals: &mut Signals, data_dir: &DataDir
         };
         running.tell(outcome, asked_for);
         watch(&mut watcher, &running.watched);
+    }
+}
+
+/// Gives everything to a successor. `None` when a stop was asked for meanwhile, and there is no successor.
+async fn give(
+    prepared: Prepared,
+    running: &Running,
+    lent: &mut Lent,
+    signals: &mut Signals,
+    data_dir: &DataDir,
+) -> Option<Result<()>> {
+    let given = prepared.give(
+        &running.proxy,
+        (&running.writer, &running.invocations.events),
+        data_dir,
+        (&running.endpoint_socket, running.url_socket.as_ref()),
+        lent,
+    );
+    tokio::pin!(given);
+    tokio::select! {
+        given = &mut given => Some(given),
+        // Whose the data folder is turns out within seconds. Who is asked twice does not wait for that.
+        () = signals.stop() => tokio::select! {
+            given = given => given.is_ok().then_some(Ok(())),
+            () = signals.stop() => None,
+        },
     }
 }
 

@@ -69,6 +69,14 @@ pub(super) struct Applied {
     pub(super) warnings: Vec<Problem>,
 }
 
+/// A plan that is in the store, and not served yet.
+pub(super) struct Stored {
+    /// What was before it.
+    old: Arc<State>,
+    desired: Desired,
+    watched: Vec<PathBuf>,
+}
+
 /// A reload that changed nothing because of mistakes.
 pub(super) struct Broken {
     pub(super) problems: Problems,
@@ -265,25 +273,40 @@ impl Configuration<Traffic> {
 
     /// Makes a plan real. Says what changed; `None` when nothing did.
     pub(super) async fn commit(&mut self, plan: Plan) -> Result<Option<Difference>, Problems> {
+        let stored = self.store(plan).await?;
+        self.serve(stored).await
+    }
+
+    /// The first half of [`Self::commit`]: traffic does not see it yet.
+    pub(super) async fn store(&mut self, plan: Plan) -> Result<Stored, Problems> {
         let old = self.state.borrow().clone();
         self.followed = None;
         if !plan.batch.commands.is_empty() {
             let submitted = self.writer.submit(plan.batch.commands, plan.context).await;
             submitted.map_err(|error| self.failed(&error, plan.loaded.watched.clone()))?;
         }
+        Ok(Stored {
+            old,
+            desired: plan.loaded.desired,
+            watched: plan.loaded.watched,
+        })
+    }
+
+    /// The second half.
+    pub(super) async fn serve(&mut self, stored: Stored) -> Result<Option<Difference>, Problems> {
         let new = self.state.borrow().clone();
         // Also when the store had it already and traffic could not follow the last time.
         if self.progress.is_current() {
-            self.followed = Some(plan.loaded.desired);
+            self.followed = Some(stored.desired);
             return Ok(None);
         }
         let (proxy, state) = (self.traffic.proxy.clone(), new.clone());
         let applied = self.off_thread(move || proxy.apply(&state)).await?;
-        applied.map_err(|error| self.failed(&error, plan.loaded.watched))?;
+        applied.map_err(|error| self.failed(&error, stored.watched))?;
         self.progress.serve(new.revision);
-        self.examine_later(&plan.loaded.desired, new.clone());
-        self.followed = Some(plan.loaded.desired);
-        Ok(Some(Difference::between(&old, &new)))
+        self.examine_later(&stored.desired, new.clone());
+        self.followed = Some(stored.desired);
+        Ok(Some(Difference::between(&stored.old, &new)))
     }
 
     /// Tries again to serve the listeners whose ports could not be had. Whether the ones that are open are others than before.

@@ -75,6 +75,8 @@ pub(super) struct Running {
     pub(super) url_socket: Option<std::net::TcpListener>,
     /// Where function URLs are answered.
     url_address: SocketAddr,
+    /// What other commands find this server by.
+    announced: Endpoint,
     /// Where a successor knocks.
     pub(super) door: Door,
     /// Files whose change matters.
@@ -215,12 +217,11 @@ impl Start<'_> {
         if let Some(predecessor) = &predecessor {
             telling::taking_over(notices, predecessor.pid);
         }
-        // From here to `serving` connections wait.
+        // From here on connections wait, until this process serves or the predecessor does again.
         let mut taken = predecessor.map(Predecessor::take).transpose()?;
         let mut endpoint_socket = None;
         let mut url_socket = None;
         if let Some(taken) = &mut taken {
-            self.data_dir.take_over(taken.lock.try_clone()?)?;
             proxy.adopt(std::mem::take(&mut taken.handed));
             if proxy.take_ticket_keys(&taken.tickets).is_err() {
                 warn!(
@@ -319,23 +320,37 @@ impl Start<'_> {
         let too_few = open_files::warning(self.open_files, args.wanted());
         let too_few = too_few.filter(|_| args.places.are_missed(shares.client_connections));
         warnings.extend(too_few.map(|message| Problem::at(None, message)));
-        if let Err(problems) = configuration.commit(plan).await {
+        let stored = match configuration.store(plan).await {
+            Ok(stored) => stored,
+            Err(problems) => return Ok(telling::refused(notices, &args.file, &problems)),
+        };
+        // All that may take long is done, and nothing is accepted before this.
+        let claimed = match taken {
+            Some(taken) => {
+                let (claimed, lock) = taken.claim()?;
+                self.data_dir.take_over(lock)?;
+                Some(claimed)
+            }
+            None => None,
+        };
+        if let Err(problems) = configuration.serve(stored).await {
             return Ok(telling::refused(notices, &args.file, &problems));
         }
         invocations.events.serve();
         let address = server.address();
         server.lead_in(doors);
         let endpoint = OpenEndpoint::serve(server);
-        self.data_dir.announce(&Endpoint {
+        let announced = Endpoint {
             address,
             instance,
             token,
-        })?;
+        };
+        self.data_dir.announce(&announced)?;
         let door = Door::open(self.data_dir)?;
         proxy.forget_adopted();
-        if let Some(taken) = taken {
+        if let Some(claimed) = claimed {
             // When it has ended meanwhile there is nobody to be told.
-            if let Err(error) = taken.serving() {
+            if let Err(error) = claimed.serving() {
                 warn!("the albacore before this one does not know that it is replaced: {error:#}");
             }
         }
@@ -370,6 +385,7 @@ impl Start<'_> {
             endpoint_socket,
             url_socket,
             url_address: url_address.unwrap_or(address),
+            announced,
             door,
             watched,
             opened,
@@ -479,6 +495,14 @@ impl Running {
         let new = urls.iter().filter(|url| !self.function_urls.contains(url));
         new.for_each(|url| telling::function_url(self.notices, url));
         self.function_urls = urls;
+    }
+
+    /// Puts back what a successor may have written into the data folder before it failed.
+    pub(super) fn stay(&mut self, data_dir: &DataDir) -> Result<()> {
+        // It holds the lock all the time, and signs it again.
+        data_dir.take_over(data_dir.lock()?.try_clone()?)?;
+        data_dir.announce(&self.announced)?;
+        self.door.open_again(data_dir)
     }
 
     /// Opens the ports of closed listeners that somebody has given up meanwhile.

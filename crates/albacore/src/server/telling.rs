@@ -147,7 +147,9 @@ pub(super) fn taking_over(notices: Notices, pid: u32) {
 
 pub(super) fn handed_over(notices: Notices, drain: Duration) {
     let secs = drain.as_secs_f32();
-    let text = format_args!("another process serves now; connections of this one may finish for {secs} s");
+    let text = format_args!(
+        "another process serves now; connections of this one stay for {secs} s, and what runs then may finish for as long again"
+    );
     notices.tell("handed_over", text, json!({}));
 }
 

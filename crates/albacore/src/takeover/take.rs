@@ -1,11 +1,13 @@
 //! The side that takes over.
 
+use super::token::Token;
 use super::wire::{Health, Hello, Inventory, Line, VERSION, Word};
 use anyhow::{Context, Result, bail};
 use model::Secret;
 use proxy::{HandedHealth, HandedOver, HandedPort};
 use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -15,14 +17,17 @@ use std::path::Path;
 pub(crate) struct Predecessor {
     line: Line,
     pub(crate) pid: u32,
+    gives_token: bool,
 }
 
 /// What it gave.
 #[derive(Debug)]
 pub(crate) struct Taken {
     line: Line,
+    /// `None` of an older version.
+    token: Option<Token>,
     /// The lock of the data folder, held.
-    pub(crate) lock: File,
+    lock: File,
     pub(crate) endpoint: TcpListener,
     /// That of function URLs, where they had one.
     pub(crate) function_urls: Option<TcpListener>,
@@ -30,6 +35,11 @@ pub(crate) struct Taken {
     /// The keys of session tickets.
     pub(crate) tickets: Secret<Vec<u8>>,
 }
+
+/// The place is this process's. The predecessor serves again when the line ends, so that it ends with this process and not
+/// before: until then traffic threads may accept connections.
+#[derive(Debug)]
+pub(crate) struct Claimed(ManuallyDrop<Line>);
 
 impl Predecessor {
     /// Knocks. `None` when no server runs with this data folder.
@@ -49,12 +59,21 @@ impl Predecessor {
                 hello.pid
             );
         }
-        Ok(Some(Self { line, pid: hello.pid }))
+        Ok(Some(Self {
+            line,
+            pid: hello.pid,
+            gives_token: hello.token,
+        }))
     }
 
-    /// Takes everything. From here on connections wait until [`Taken::serving`], or until this process ends.
+    /// Takes everything. From here on connections wait until this process serves or ends, or the predecessor has waited
+    /// for too long.
     pub(crate) fn take(mut self) -> Result<Taken> {
-        self.line.send(&Word::HandOver)?;
+        self.line.send(match self.gives_token {
+            true => &Word::HandOverWithToken,
+            false => &Word::HandOver,
+        })?;
+        self.line.wait_for_gifts()?;
         let inventory: Inventory = self.line.receive().context("the running albacore does not hand over")?;
         let mut descriptors = self.line.receive_descriptors(inventory.descriptors())?.into_iter();
         let (Some(lock), Some(endpoint)) = (descriptors.next(), descriptors.next()) else {
@@ -77,8 +96,13 @@ impl Predecessor {
                 sockets: descriptors.by_ref().take(port.sockets).map(TcpListener::from).collect(),
             })
             .collect();
+        let token = match inventory.has_token {
+            true => Some(Token::from(descriptors.next().context("there is no token")?)),
+            false => None,
+        };
         Ok(Taken {
             line: self.line,
+            token,
             lock: lock.into(),
             endpoint,
             function_urls,
@@ -101,8 +125,23 @@ fn known(health: Health) -> HandedHealth {
 }
 
 impl Taken {
+    /// Makes sure that the predecessor does not serve again while this process lives. Nothing may be accepted before. Gives
+    /// the lock of the data folder.
+    ///
+    /// # Errors
+    ///
+    /// It serves again already.
+    pub(crate) fn claim(self) -> Result<(Claimed, File)> {
+        if self.token.is_some_and(|token| !token.take()) {
+            bail!("the albacore before this one went on serving, because this one took too long");
+        }
+        Ok((Claimed(ManuallyDrop::new(self.line)), self.lock))
+    }
+}
+
+impl Claimed {
     /// Tells the predecessor that it may let its connections finish.
-    pub(crate) fn serving(mut self) -> Result<()> {
-        self.line.send(&Word::Serving)
+    pub(crate) fn serving(self) -> Result<()> {
+        ManuallyDrop::into_inner(self.0).send(&Word::Serving)
     }
 }

@@ -31,4 +31,5 @@ mod support;
 mod taken_port;
 mod takeover;
 mod takeover_functions;
+mod takeover_stalls;
 mod volumes;

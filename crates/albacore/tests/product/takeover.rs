@@ -166,6 +166,7 @@ fn a_successor_that_cannot_serve_changes_nothing() {
     assert!(refused.err.contains("in use"), "{}", refused.err);
     assert_eq!(get(address, "/").0, 200, "the running one serves on");
     assert_eq!(old.own_api("ready").0, 200);
+    folder.run(&["status"]).expect(0, "", "");
 }
 
 #[test]

@@ -180,10 +180,12 @@ def test_gateways_and_routes():
     for made in [table, other]:
         ec2.delete_route_table(RouteTableId=made)
     refused("InvalidRouteTableID.NotFound", ec2.describe_route_tables, RouteTableIds=[table])
-    ec2.delete_internet_gateway(InternetGatewayId=gateway)
-    refused("InvalidInternetGatewayID.NotFound", ec2.describe_internet_gateways, InternetGatewayIds=[gateway])
     ec2.delete_subnet(SubnetId=subnet)
     ec2.delete_vpc(VpcId=id)
+    # Terraform deletes both at once.
+    refused("Gateway.NotAttached", ec2.detach_internet_gateway, InternetGatewayId=gateway, VpcId=id)
+    ec2.delete_internet_gateway(InternetGatewayId=gateway)
+    refused("InvalidInternetGatewayID.NotFound", ec2.describe_internet_gateways, InternetGatewayIds=[gateway])
 
 
 # clients.md 1, aws_security_group. EDG-136: a rule twice, a group in use

@@ -46,12 +46,14 @@ pub(super) fn attach(it: &Deciding<'_>, id: &InternetGatewayId, vpc: &VpcId) -> 
     put(&gateway, Some(vpc.id.clone()))
 }
 
-/// Load balancers that the internet reaches through it keep it.
+/// Load balancers that the internet reaches through it keep it. That it is not attached is said of a VPC that does not exist,
+/// too: whoever deletes both at once, as Terraform does, looks for that answer.
 pub(super) fn detach(it: &Deciding<'_>, id: &InternetGatewayId, vpc: &VpcId) -> Result<Vec<Change>, Ec2Refusal> {
-    let (gateway, vpc) = (it.gateway(id)?, it.vpc(vpc)?);
-    if gateway.vpc.as_ref() != Some(&vpc.id) {
-        return Err(Ec2Refusal::NotAttached(id.clone(), vpc.id.clone()));
+    let gateway = it.gateway(id)?;
+    if gateway.vpc.as_ref() != Some(vpc) {
+        return Err(Ec2Refusal::NotAttached(id.clone(), vpc.clone()));
     }
+    let vpc = it.vpc(vpc)?;
     kept_if(
         *gateway == it.network.default_vpc().internet_gateway || vpc.is_default,
         id,

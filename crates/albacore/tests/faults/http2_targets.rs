@@ -205,7 +205,7 @@ const FAULTS: &[Fault] = &[
     }),
     fault("sends-interim-responses-for-ever", Page(502, INVALID), |line| {
         let interim = frame(Frame::HEADERS, HEAD, 1, block(&[(":status", "103")]));
-        says_and_holds(line, &vec![interim; 100]);
+        says_and_holds(line, &vec![interim; 10_001]);
     }),
     fault("sends-a-body-before-its-head", Page(502, INVALID), |line| {
         says_and_holds(line, &[data(0, "hello"), head(WHOLE, &[])]);

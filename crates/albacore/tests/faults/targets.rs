@@ -137,7 +137,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         says_and_holds(line, with_line(&format!("X-Much: {}\r\n", "x".repeat(8_000)).repeat(5)));
     }),
     fault("sends-interim-responses-for-ever", Page(502, INVALID), |line| {
-        says_and_holds(line, "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100));
+        says_and_holds(line, "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(10_001));
     }),
     fault("switches-unasked", Page(502, INVALID), |line| {
         says_and_holds(

@@ -283,8 +283,9 @@ impl Stream {
 
     /// Something was passed on: the idle timeout begins anew, for the other direction, too.
     fn progress(&mut self) {
-        if self.relay.waiting.again(self.core.wheel.ticks()) {
-            self.timer.touch(self.shared.idle_timeout.get());
+        let now = self.core.wheel.ticks();
+        if self.relay.waiting.again(now) {
+            self.timer.touch(self.next_look(now));
         }
         let holds = if self.relay.waiting.to_read.is_some() {
             UNREAD_BYTES

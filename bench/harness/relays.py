@@ -22,6 +22,7 @@ WITHOUT_LOG = "HAProxy, no log"
 SLEEPING = "albacore, no busy polling"
 POLLING = "HAProxy, busy polling"
 NGINX = "nginx"
+SAME_LINE = "nginx, the same log line"
 FLOOR = "parses nothing"
 
 HEALTH_SECONDS = 10
@@ -29,6 +30,15 @@ ADDED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Amzn-Tra
 """What an Application Load Balancer adds to a request."""
 NOT_YET = (502, 503)
 """What is answered as long as no target is known to be healthy."""
+ENTRY = (
+    "$scheme $time_iso8601 app/bench/0123456789abcdef $remote_addr:$remote_port $upstream_addr $request_time"
+    " $upstream_header_time $upstream_response_time $status $upstream_status $request_length $bytes_sent"
+    ' "$request_method $scheme://$http_host$request_uri $server_protocol" "$http_user_agent" $ssl_cipher $ssl_protocol'
+    " arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/origin/0123456789abcdef"
+    ' "Root=1-$request_id" "-" "-" 10 $msec "forward" "-" "-" "$upstream_addr" "$upstream_status" "-" "-" TID_$connection'
+    ' "-" "-" "-"'
+)
+"""The access-log line of an Application Load Balancer, as near as nginx has its fields."""
 
 
 @dataclass(frozen=True)
@@ -192,26 +202,29 @@ def alone(context: Context, work: Relaying) -> Relay:
     return Alone(target.tree, target.port, work, folder)
 
 
-def nginx(context: Context, work: Relaying) -> Relay:
+def nginx(context: Context, work: Relaying, entry: str | None = None) -> Relay:
+    """`entry`: its log line, if not `combined`."""
     folder, port = new_folder(context, "nginx"), free_port()
     target = origin(work, folder)
     pem = servers.certificate(context) if work.tls else None
     config = folder / "nginx.conf"
-    config.write_text(nginx_text(work, port, target.port, pem))
+    config.write_text(nginx_text(work, port, target.port, pem, entry))
     # Its paths are relative to the folder.
     program = machine.find("nginx") or "nginx"
     command = [program, "-p", shown(folder), "-e", "errors", "-c", "nginx.conf"]
     return Relay(Tree(command, folder / "output", cpus=(work.cpu,)), port, work, folder, target)
 
 
-def nginx_text(work: Relaying, port: int, target: int, pem: Path | None) -> str:
+def nginx_text(work: Relaying, port: int, target: int, pem: Path | None, entry: str | None) -> str:
     # 64 connections, or 512 streams, are all kept; the limits on how often a connection is used are out of the way, because
     # no other candidate has them. A body longer than its buffers does not go to a file.
     lines = ["daemon off;", "user root;" if machine.is_root() else "", "worker_processes 1;", "pid pid;"]
     lines += [f"events {{ worker_connections {2 * work.connections_max + 1000}; }}", "http {"]
     temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     lines += [f"    {name}_temp_path {name}_temp;" for name in temporary]
-    lines += ["    access_log access.log combined buffer=64k flush=1s;", "    keepalive_timeout 60s;"]
+    lines += [f"    log_format entry '{entry}';"] if entry else []
+    name = "entry" if entry else "combined"
+    lines += [f"    access_log access.log {name} buffer=64k flush=1s;", "    keepalive_timeout 60s;"]
     lines += ["    keepalive_requests 1000000000;", "    proxy_max_temp_file_size 0;", "    proxy_http_version 1.1;"]
     lines += ["    upstream origin {", f"        server {HOST}:{target};", "        keepalive 1024;"]
     lines += ["        keepalive_requests 1000000000;", "    }"]
@@ -258,6 +271,7 @@ def candidates(context: Context, work: Relaying, *names: str) -> list[Candidate]
         SLEEPING: lambda: albacore(context, work, flags=("--busy-poll", "0us")),
         POLLING: lambda: haproxy(context, work, also=("busy-polling",)),
         NGINX: lambda: nginx(context, work),
+        SAME_LINE: lambda: nginx(context, work, ENTRY),
         FLOOR: lambda: floor(context, work),
     }
     return [Candidate(name, starts[name]) for name in (ALBACORE, *names)]

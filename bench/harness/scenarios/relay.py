@@ -3,7 +3,7 @@
 from .. import programs
 from ..context import Context
 from ..load import CONNECTIONS, REQUESTS
-from ..relays import WITHOUT_LOG, Relaying
+from ..relays import SAME_LINE, WITHOUT_LOG, Relaying
 from ..report import Section
 from ..servers import request_head
 from .relaying import HTTP_TOOLS, SMALL, compared
@@ -21,4 +21,4 @@ def prepare() -> None:
 
 
 def measure(context: Context) -> Section:
-    return compared(context, Relaying(), REQUESTS, SMALL, WITHOUT_LOG)
+    return compared(context, Relaying(), REQUESTS, SMALL, WITHOUT_LOG, SAME_LINE)

@@ -2,7 +2,7 @@
 
 from ..context import Context
 from ..load import REQUESTS
-from ..relays import WITHOUT_LOG, Relaying
+from ..relays import SAME_LINE, WITHOUT_LOG, Relaying
 from ..report import Section
 from .relay import prepare
 from .relaying import HTTP_TOOLS, SMALL, compared
@@ -15,4 +15,4 @@ TOOLS = HTTP_TOOLS
 
 
 def measure(context: Context) -> Section:
-    return compared(context, Relaying(post_bytes=4096), REQUESTS, SMALL, WITHOUT_LOG)
+    return compared(context, Relaying(post_bytes=4096), REQUESTS, SMALL, WITHOUT_LOG, SAME_LINE)

@@ -89,6 +89,8 @@ pub(crate) struct Core {
     logs: CoreLogs,
     table: RefCell<Rc<CoreTable>>,
     generation: Cell<u64>,
+    /// Whether a table has ever left clients.
+    has_left: Cell<bool>,
     /// Targets that were cut, as far as this core's requests were woken for it.
     cuts: Cell<u64>,
     works: Kept<Work>,
@@ -164,6 +166,7 @@ impl Core {
             logs,
             table: RefCell::new(table),
             generation: Cell::new(generation),
+            has_left: Cell::new(false),
             cuts: Cell::new(0),
             works: Kept::default(),
             target_works: Kept::default(),
@@ -245,6 +248,18 @@ impl Core {
             return None;
         }
         peer.is_welcome_at(&listener).then_some(listener)
+    }
+
+    /// The current table leaves clients of the one before: they are woken, so that they do not ask in vain.
+    pub(crate) fn leave_clients(&self) {
+        self.has_left.set(true);
+        self.wheel.wake_all();
+    }
+
+    /// Whether nothing that this client asks from now on will be answered: its port was given up, or is spoken to in another
+    /// way.
+    pub(crate) fn is_left(&self, peer: &Peer) -> bool {
+        self.has_left.get() && self.table().scheme(peer.port) != Some(peer.scheme())
     }
 
     /// A client has connected, or has tried to.

@@ -153,6 +153,8 @@ enum Command {
     Listen {
         opened: Vec<(u16, TcpListener)>,
         closed: Vec<u16>,
+        /// Whether there may be clients that nothing listens to any more.
+        leaves_clients: bool,
         /// Dropped when it is done.
         done: std::sync::mpsc::Sender<()>,
     },
@@ -315,6 +317,7 @@ impl Proxy {
         let table = Arc::new(table);
         let shared = &self.inner.shared;
         let follows_targets = !table.has_targets_of(&shared.tables.load());
+        let leaves_clients = table.leaves_clients_of(&shared.tables.load());
         if follows_targets {
             shared.groups.follow(state, table.users(), Instant::now());
         }
@@ -326,12 +329,18 @@ impl Proxy {
             shared.metrics.follow(state, table.users(), Instant::now());
         }
         sockets.retain(|port, _| !closed.contains(port));
-        if !addresses.is_empty() || !closed.is_empty() {
+        if !addresses.is_empty() || !closed.is_empty() || leaves_clients {
             sockets.extend(addresses);
             let (done, all_done) = std::sync::mpsc::channel();
             for (core, opened) in self.inner.cores.iter().zip(opened) {
                 let (closed, done) = (closed.clone(), done.clone());
-                self.tell(core, Command::Listen { opened, closed, done });
+                let command = Command::Listen {
+                    opened,
+                    closed,
+                    leaves_clients,
+                    done,
+                };
+                self.tell(core, command);
             }
             drop(done);
             // A port that is given up may be asked for again at once: its sockets have to be gone by then.
@@ -509,7 +518,7 @@ async fn serve(core: Rc<Core>, bound: Arc<Bound>, mut queue: mpsc::Receiver<Comm
             _ = ticks.tick() => core.tick(),
             () = checkers.changed() => checkers.follow().await,
             command = queue.recv() => match command {
-                Some(Command::Listen { opened, closed, done }) => {
+                Some(Command::Listen { opened, closed, leaves_clients, done }) => {
                     for closed in sockets.extract_if(.., |open| closed.contains(&open.port)) {
                         closed.task.abort();
                         let _ = closed.task.await; // its socket is closed with this one
@@ -524,6 +533,9 @@ async fn serve(core: Rc<Core>, bound: Arc<Bound>, mut queue: mpsc::Receiver<Comm
                             }
                             Err(error) => error!(port, %error, "a listener's socket cannot be watched"),
                         }
+                    }
+                    if leaves_clients {
+                        core.leave_clients();
                     }
                     drop(done);
                 }

@@ -242,6 +242,18 @@ impl Table {
         self.ports.binary_search_by_key(&number, |port| port.number).is_ok()
     }
 
+    /// What is spoken on a port; `None` when nothing listens there.
+    pub(crate) fn scheme(&self, number: u16) -> Option<Scheme> {
+        let at = self.ports.binary_search_by_key(&number, |port| port.number).ok()?;
+        Some(self.ports[at].scheme)
+    }
+
+    /// Whether a port of the table before this one is given up, or spoken to in another way.
+    pub(crate) fn leaves_clients_of(&self, before: &Self) -> bool {
+        let is_left = |port: &PortEntry| self.scheme(port.number) != Some(port.scheme);
+        before.ports.iter().any(is_left)
+    }
+
     /// What a new connection from `peer` meets on a port.
     #[inline]
     pub(crate) fn meet(&self, number: u16, peer: IpAddr) -> Met {

@@ -129,7 +129,13 @@ impl Proxy {
         let (done, all_done) = std::sync::mpsc::channel();
         for core in &self.inner.cores {
             let (opened, closed, done) = (Vec::new(), closed.clone(), done.clone());
-            self.tell(core, Command::Listen { opened, closed, done });
+            let command = Command::Listen {
+                opened,
+                closed,
+                leaves_clients: false,
+                done,
+            };
+            self.tell(core, command);
         }
         drop(done);
         let _ = all_done.recv_timeout(PAUSED_WITHIN); // it ends when every core has dropped its half
@@ -151,7 +157,13 @@ impl Proxy {
         for (core, opened) in self.inner.cores.iter().zip(opened) {
             let (done, _) = std::sync::mpsc::channel();
             let closed = Vec::new();
-            self.tell(core, Command::Listen { opened, closed, done });
+            let command = Command::Listen {
+                opened,
+                closed,
+                leaves_clients: false,
+                done,
+            };
+            self.tell(core, command);
         }
     }
 

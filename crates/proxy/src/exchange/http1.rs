@@ -82,7 +82,7 @@ enum Event {
     Bytes,
     Eof,
     TimedOut,
-    /// The process is about to stop; told only while nothing is in hand.
+    /// The process is about to stop, or the listener is gone; told only while nothing is in hand.
     Draining,
 }
 
@@ -232,7 +232,7 @@ impl Connection {
         if self.timer.expired(cx) {
             return Poll::Ready(Event::TimedOut);
         }
-        if idle && self.core.wheel.draining() && !self.io.has_unread() {
+        if idle && (self.core.wheel.draining() || self.core.is_left(&self.peer)) && !self.io.has_unread() {
             return Poll::Ready(Event::Draining);
         }
         Poll::Pending
@@ -470,8 +470,7 @@ impl Exchange for Connection {
 
     fn reply(&mut self, reply: Reply<'_>) {
         let core = self.core.clone();
-        // Draining may have begun while a target was asked.
-        self.state.closing |= core.wheel.closing() || self.leaves_too_much_unread();
+        self.state.closing |= self.is_last();
         let state = self.state;
         let Some(work) = self.work.as_deref_mut() else {
             return;

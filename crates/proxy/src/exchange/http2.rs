@@ -132,7 +132,7 @@ pub(crate) async fn serve(core: Rc<Core>, io: Io, peer: Peer, _place: Place) {
                 let ended = going_away && !open && !sending;
                 timer.set(now, if ended { GOODBYE } else { shared.idle_timeout.get() });
             }
-            if !going_away && (core.wheel.closing() || now >= keep_alive_until) {
+            if !going_away && (core.wheel.closing() || core.is_left(&shared.peer) || now >= keep_alive_until) {
                 return Poll::Ready(None);
             }
             match timer.expired(cx) {
@@ -167,7 +167,7 @@ pub(crate) async fn serve(core: Rc<Core>, io: Io, peer: Peer, _place: Place) {
             Some(Some(Err(_)) | None) => break,
             None if going_away => return,
             None => {
-                // Idle for too long, past its age, or the process is about to stop: finish what runs.
+                // Idle for too long, past its age, left, or the process is about to stop: finish what runs.
                 going_away = true;
                 left = LATE_REQUESTS_MAX;
                 shared.active.set(true);

@@ -220,6 +220,27 @@ fn draining_lets_streams_finish_and_closes() {
 }
 
 #[test]
+fn a_deleted_listener_lets_streams_finish_and_closes() {
+    let (gate, function) = Gate::before(r#"{"statusCode":200,"body":"done"}"#);
+    let server = Setup::lambda(false, function).with_tls().start();
+    let mut busy = Raw::open(&server);
+    busy.send(HEADERS, WHOLE, 1, GET);
+    let mut idle = Raw::open(&server);
+    assert!(idle.until(SETTINGS).is_some());
+    gate.wait();
+    server.proxy.apply(&state_of(&[])).unwrap();
+    for raw in [&mut idle, &mut busy] {
+        assert_eq!(raw.until(GOAWAY).unwrap().code(), 0);
+    }
+    while idle.next().is_some() {}
+    gate.release();
+    assert_eq!(busy.answers(1), 1);
+    while busy.next().is_some() {}
+    drop((idle, busy));
+    until("proxy.connections() == 0", || server.proxy.connections() == 0);
+}
+
+#[test]
 fn draining_cuts_what_does_not_end() {
     let (gate, function) = Gate::before(r#"{"statusCode":200}"#);
     let mut setup = Setup::lambda(false, function).with_tls();

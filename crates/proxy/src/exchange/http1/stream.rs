@@ -94,8 +94,14 @@ impl Connection {
         }
     }
 
+    /// Whether the connection ends with this answer: draining may have begun, or the listener may have gone, while a target was
+    /// asked.
+    pub(super) fn is_last(&self) -> bool {
+        self.core.wheel.closing() || self.core.is_left(&self.peer) || self.leaves_too_much_unread()
+    }
+
     /// Whether so much of the body has not been read that the connection cannot be used again.
-    pub(super) fn leaves_too_much_unread(&self) -> bool {
+    fn leaves_too_much_unread(&self) -> bool {
         self.work.as_ref().is_some_and(|work| {
             let read = work.record.received_bytes.saturating_sub(self.head_len as u64);
             matches!(work.framing, Framing::Length(length) if length.saturating_sub(read) > SKIPPED_BYTES_MAX)
@@ -104,8 +110,7 @@ impl Connection {
 
     /// Writes the head of a target's response to what waits to be sent.
     pub(super) fn begin_relayed(&mut self, relayed: &Relayed<'_>) -> Result<(), FieldError> {
-        // Draining may have begun while a target was asked.
-        self.state.closing |= self.core.wheel.closing() || self.leaves_too_much_unread();
+        self.state.closing |= self.is_last();
         let Some(work) = self.work.as_deref_mut() else {
             return Ok(());
         };

@@ -89,13 +89,50 @@ fn a_deleted_listener_closes() {
     half.send(b"GET /");
     server.proxy.apply(&state_of(&[])).unwrap();
     assert!(server.proxy.listeners().is_empty());
-    idle.send(GET);
-    assert_eq!(idle.rest(), b"");
+    assert_eq!(idle.rest(), b"", "at once: it has asked nothing");
     // A head that breaks a limit is looked at once, listener or not.
     half.send(&[b'x'; 20_000]);
     assert_eq!(half.rest(), b"");
     until("the port is closed", || TcpStream::connect(server.address).is_err());
     assert!(server.requests().len() >= 2, "the core still answers");
+}
+
+#[test]
+fn a_request_in_hand_is_answered_though_its_listener_is_deleted() {
+    let (gate, function) = Gate::before(r#"{"statusCode":200,"body":"still"}"#);
+    let server = Setup::lambda(false, function).start();
+    let mut client = server.connect();
+    client.send(GET);
+    gate.wait();
+    server.proxy.apply(&state_of(&[])).unwrap();
+    gate.release();
+    let response = client.response();
+    assert_eq!(
+        (response.text(), response.header("connection")),
+        ("still", Some("close"))
+    );
+    assert_eq!(client.rest(), b"");
+    assert_eq!(server.log()[0][8], "200");
+}
+
+#[test]
+fn clients_of_a_listener_that_becomes_another_are_let_go() {
+    let server = Setup::default().start();
+    let mut client = server.connect();
+    client.send(GET);
+    assert_eq!(client.response().header("connection"), Some("keep-alive"));
+    server
+        .proxy
+        .apply(&state_of(&Setup::default().with_tls().commands()))
+        .unwrap();
+    assert_eq!(client.rest(), b"");
+    // And nobody after it is.
+    server.proxy.apply(&state_of(&Setup::default().commands())).unwrap();
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send(GET);
+        assert_eq!(client.response().header("connection"), Some("keep-alive"));
+    }
 }
 
 #[test]

@@ -267,6 +267,7 @@ def certificate(context: Context) -> Path:
     """One P-256 certificate for both servers: `.crt` and `.key` for albacore, both in the `.pem` that HAProxy reads."""
     pem = context.folder / "certificate.pem"
     if not pem.exists():
+        context.folder.mkdir(parents=True, exist_ok=True)
         chain, key = pem.with_suffix(".crt"), pem.with_suffix(".key")
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
         command += ["-days", "30", "-subj", f"/CN={TLS_NAME}", "-addext", f"subjectAltName=DNS:{TLS_NAME}"]

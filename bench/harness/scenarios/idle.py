@@ -39,11 +39,12 @@ def measure(context: Context) -> Section:
 
 def section(context: Context, candidates: list[Candidate]) -> Section:
     """`candidates` are albacore, HAProxy and whoever else."""
-    # albacore takes 7/16 of what it has for clients, the rest is for targets.
+    # albacore keeps a quarter at most for functions, and takes 7/16 of the rest for clients; as much is for targets.
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    count = min(CONNECTIONS, (allowed - 1000) * 7 // 16)
+    count = min(CONNECTIONS, (allowed * 3 // 4 - 1000) * 7 // 16)
     if count < CONNECTIONS // 2:
-        raise Broken(f"{allowed} open files are allowed; try as root, or `ulimit -n {CONNECTIONS * 16 // 7 + 1000}` first")
+        needed = (CONNECTIONS * 16 // 7 + 1000) * 4 // 3
+        raise Broken(f"{allowed} open files are allowed; try as root, or `ulimit -n {needed}` first")
     seen = rounds.interleaved(candidates, context.rounds, lambda candidate: of_one(candidate, count))
     ratio = rounds.ratios(seen, ALBACORE, HAPROXY, lambda memory: memory.held)
     table = [["candidate", "before, MiB", "with them, MiB", "bytes per connection"]]

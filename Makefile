@@ -30,7 +30,7 @@ release: tools ## build the program as it is shipped, laid out by what it execut
 	scripts/release.sh
 
 test: setup ## run every test
-	$(CARGO) test --workspace --locked
+	$(CARGO) xtask test
 
 # The same test is a part of `make test`, where it lasts for a moment.
 soak: setup ## load the release for SOAK_SECONDS=1800 while targets come and go and it is taken over

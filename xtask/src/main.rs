@@ -8,6 +8,7 @@ mod aws_api;
 mod conformance;
 mod licences;
 mod repository;
+mod test;
 mod tidy;
 
 use std::process::ExitCode;
@@ -19,7 +20,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   tidy                    the rules of the house: arrows between rooms, unsafe code, long files, sleeps in tests
   conformance [--check]   write docs/conformance.md from the checklist and the tests that cite it, or check it is fresh
   aws-api [--check]       write docs/aws-api.md from the tables of operations, or check it is fresh
-  licences                licences, banned crates and duplicates of the dependencies, by deny.toml";
+  licences                licences, banned crates and duplicates of the dependencies, by deny.toml
+  test                    every test of the workspace, two programs at a time";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,6 +50,7 @@ fn run(arguments: &[&str]) -> Result<Vec<String>> {
         ["aws-api"] => aws_api::write(&Repository::open()?).map(|()| Vec::new()),
         ["aws-api", "--check"] => Ok(aws_api::findings(&Repository::open()?)),
         ["licences"] => licences::findings(&Repository::open()?),
+        ["test"] => test::findings(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(Vec::new())

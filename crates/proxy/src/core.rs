@@ -8,6 +8,7 @@ use crate::complaints::Complaints;
 use crate::connection::{ConnectionFacts, Peer};
 use crate::exchange::http2::HeldByStreams;
 use crate::health::{CheckEntry, HealthLog, Pools};
+use crate::left::{Door, Left};
 use crate::line::Fields;
 use crate::logs::{CoreLogs, Say};
 use crate::metrics::{CoreCounters, Metrics};
@@ -89,8 +90,7 @@ pub(crate) struct Core {
     logs: CoreLogs,
     table: RefCell<Rc<CoreTable>>,
     generation: Cell<u64>,
-    /// Whether a table has ever left clients.
-    has_left: Cell<bool>,
+    left: Left,
     /// Targets that were cut, as far as this core's requests were woken for it.
     cuts: Cell<u64>,
     works: Kept<Work>,
@@ -166,7 +166,7 @@ impl Core {
             logs,
             table: RefCell::new(table),
             generation: Cell::new(generation),
-            has_left: Cell::new(false),
+            left: Left::default(),
             cuts: Cell::new(0),
             works: Kept::default(),
             target_works: Kept::default(),
@@ -250,16 +250,15 @@ impl Core {
         peer.is_welcome_at(&listener).then_some(listener)
     }
 
-    /// The current table leaves clients of the one before: they are woken, so that they do not ask in vain.
-    pub(crate) fn leave_clients(&self) {
-        self.has_left.set(true);
-        self.wheel.wake_all();
+    /// The current table has closed these doors.
+    pub(crate) fn leave(&self, doors: &[Door]) {
+        let at = Instant::now() + self.shared.limits.let_go_after;
+        self.left.follow(&self.table(), doors, at);
     }
 
-    /// Whether nothing that this client asks from now on will be answered: its port was given up, or is spoken to in another
-    /// way.
+    /// Whether this client is let go, because its listener has gone.
     pub(crate) fn is_left(&self, peer: &Peer) -> bool {
-        self.has_left.get() && self.table().scheme(peer.port) != Some(peer.scheme())
+        self.left.has(|| (peer.port, peer.scheme()))
     }
 
     /// A client has connected, or has tried to.
@@ -372,6 +371,9 @@ impl Core {
         self.shared.groups.tick(now);
         let cuts = self.shared.groups.cuts();
         if self.cuts.replace(cuts) != cuts {
+            self.wheel.wake_all();
+        }
+        if self.left.tick(now) {
             self.wheel.wake_all();
         }
         self.pool.sweep(self.wheel.ticks());

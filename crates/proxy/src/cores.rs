@@ -8,6 +8,7 @@ use crate::busy_poll;
 use crate::core::{Core, Shared};
 use crate::explain::{self, ExplainError, Explanation, Question};
 use crate::health::{Checkers, Pools};
+use crate::left::Door;
 use crate::line::LogFormat;
 use crate::listener;
 use crate::log_delivery::{AllHandles, LogDeliveries, LogDeliveryError};
@@ -153,8 +154,8 @@ enum Command {
     Listen {
         opened: Vec<(u16, TcpListener)>,
         closed: Vec<u16>,
-        /// Whether there may be clients that nothing listens to any more.
-        leaves_clients: bool,
+        /// What was open, and is not any more.
+        left: Vec<Door>,
         /// Dropped when it is done.
         done: std::sync::mpsc::Sender<()>,
     },
@@ -317,7 +318,7 @@ impl Proxy {
         let table = Arc::new(table);
         let shared = &self.inner.shared;
         let follows_targets = !table.has_targets_of(&shared.tables.load());
-        let leaves_clients = table.leaves_clients_of(&shared.tables.load());
+        let left = table.closes(&shared.tables.load());
         if follows_targets {
             shared.groups.follow(state, table.users(), Instant::now());
         }
@@ -329,15 +330,15 @@ impl Proxy {
             shared.metrics.follow(state, table.users(), Instant::now());
         }
         sockets.retain(|port, _| !closed.contains(port));
-        if !addresses.is_empty() || !closed.is_empty() || leaves_clients {
+        if !addresses.is_empty() || !closed.is_empty() || !left.is_empty() {
             sockets.extend(addresses);
             let (done, all_done) = std::sync::mpsc::channel();
             for (core, opened) in self.inner.cores.iter().zip(opened) {
-                let (closed, done) = (closed.clone(), done.clone());
+                let (closed, left, done) = (closed.clone(), left.clone(), done.clone());
                 let command = Command::Listen {
                     opened,
                     closed,
-                    leaves_clients,
+                    left,
                     done,
                 };
                 self.tell(core, command);
@@ -518,7 +519,7 @@ async fn serve(core: Rc<Core>, bound: Arc<Bound>, mut queue: mpsc::Receiver<Comm
             _ = ticks.tick() => core.tick(),
             () = checkers.changed() => checkers.follow().await,
             command = queue.recv() => match command {
-                Some(Command::Listen { opened, closed, leaves_clients, done }) => {
+                Some(Command::Listen { opened, closed, left, done }) => {
                     for closed in sockets.extract_if(.., |open| closed.contains(&open.port)) {
                         closed.task.abort();
                         let _ = closed.task.await; // its socket is closed with this one
@@ -534,9 +535,7 @@ async fn serve(core: Rc<Core>, bound: Arc<Bound>, mut queue: mpsc::Receiver<Comm
                             Err(error) => error!(port, %error, "a listener's socket cannot be watched"),
                         }
                     }
-                    if leaves_clients {
-                        core.leave_clients();
-                    }
+                    core.leave(&left);
                     drop(done);
                 }
                 Some(Command::Requests(answer)) => drop(answer.send(core.requests())),

@@ -28,6 +28,7 @@ mod handler;
 mod headers;
 mod health;
 mod lambda;
+mod left;
 mod line;
 mod listener;
 mod log_delivery;
@@ -83,6 +84,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// How long a TLS handshake may take.
     pub handshake_timeout: Duration,
+    /// How long a listener may be gone, as it is while it is replaced, before its idle clients are let go. Tests take less.
+    pub let_go_after: Duration,
     /// How long connections may finish after a stop was asked for.
     pub drain: Duration,
     /// Bytes of request bodies that are held whole for functions, over all cores. More is answered 503 until there is room.
@@ -117,6 +120,7 @@ impl Default for Limits {
             refusals_max: 64,
             head_timeout: Duration::from_secs(60),
             handshake_timeout: Duration::from_secs(10),
+            let_go_after: Duration::from_secs(5),
             drain: Duration::from_secs(30),
             body_bytes_max: 256 * 1024 * 1024,
             stream_bytes_max: 1024 * 1024 * 1024,

@@ -12,6 +12,7 @@ use crate::admission::{Admission, BalancerKey, Met};
 use crate::balance::Servers;
 use crate::headers::ReservedNames;
 use crate::health::TargetEntry;
+use crate::left::Door;
 use crate::log_delivery::LogHandles;
 use crate::metrics::{GroupMetrics, LoadBalancerMetrics};
 use crate::target::tls::TargetTls;
@@ -220,6 +221,20 @@ impl Table {
         }
     }
 
+    /// A table with these ports and nothing behind them.
+    #[cfg(test)]
+    pub(crate) fn with_doors(doors: &[Door]) -> Self {
+        let port = |&(number, scheme): &Door| PortEntry {
+            number,
+            scheme,
+            listeners: Arc::default(),
+        };
+        Self {
+            ports: doors.iter().map(port).collect(),
+            ..Self::empty()
+        }
+    }
+
     /// Whether targets, and who uses them, are the very same as in the table before this one.
     pub(crate) fn has_targets_of(&self, before: &Self) -> bool {
         let (Some(state), Some(known)) = (&self.state, &before.state) else {
@@ -242,16 +257,16 @@ impl Table {
         self.ports.binary_search_by_key(&number, |port| port.number).is_ok()
     }
 
-    /// What is spoken on a port; `None` when nothing listens there.
-    pub(crate) fn scheme(&self, number: u16) -> Option<Scheme> {
-        let at = self.ports.binary_search_by_key(&number, |port| port.number).ok()?;
-        Some(self.ports[at].scheme)
+    /// Whether something listens there that speaks so.
+    pub(crate) fn is_open(&self, (number, scheme): Door) -> bool {
+        let at = self.ports.binary_search_by_key(&number, |port| port.number);
+        at.is_ok_and(|at| self.ports[at].scheme == scheme)
     }
 
-    /// Whether a port of the table before this one is given up, or spoken to in another way.
-    pub(crate) fn leaves_clients_of(&self, before: &Self) -> bool {
-        let is_left = |port: &PortEntry| self.scheme(port.number) != Some(port.scheme);
-        before.ports.iter().any(is_left)
+    /// What was open in the table before this one, and is not any more.
+    pub(crate) fn closes(&self, before: &Self) -> Vec<Door> {
+        let doors = before.ports.iter().map(|port| (port.number, port.scheme));
+        doors.filter(|door| !self.is_open(*door)).collect()
     }
 
     /// What a new connection from `peer` meets on a port.

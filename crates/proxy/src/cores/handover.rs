@@ -132,7 +132,7 @@ impl Proxy {
             let command = Command::Listen {
                 opened,
                 closed,
-                leaves_clients: false,
+                left: Vec::new(),
                 done,
             };
             self.tell(core, command);
@@ -160,7 +160,7 @@ impl Proxy {
             let command = Command::Listen {
                 opened,
                 closed,
-                leaves_clients: false,
+                left: Vec::new(),
                 done,
             };
             self.tell(core, command);

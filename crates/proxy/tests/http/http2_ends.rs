@@ -222,7 +222,9 @@ fn draining_lets_streams_finish_and_closes() {
 #[test]
 fn a_deleted_listener_lets_streams_finish_and_closes() {
     let (gate, function) = Gate::before(r#"{"statusCode":200,"body":"done"}"#);
-    let server = Setup::lambda(false, function).with_tls().start();
+    let mut setup = Setup::lambda(false, function).with_tls();
+    setup.limits.let_go_after = Duration::from_millis(100);
+    let server = setup.start();
     let mut busy = Raw::open(&server);
     busy.send(HEADERS, WHOLE, 1, GET);
     let mut idle = Raw::open(&server);

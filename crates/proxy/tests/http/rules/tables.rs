@@ -12,6 +12,7 @@ use model::elb::name::LoadBalancerName;
 use model::{Command, ListenerArn, LoadBalancerArn, Owner, ResourceId, RuleArn};
 use proxy::{ApplyError, TableError};
 use std::net::TcpStream;
+use std::time::Duration;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -77,9 +78,15 @@ fn a_request_in_hand_ends_by_the_rules_it_began_with() {
     assert_eq!(client.response().text(), "new");
 }
 
+/// Its listeners come back at once, or not at all.
+fn unforgiving(mut setup: Setup) -> Setup {
+    setup.limits.let_go_after = Duration::from_millis(100);
+    setup
+}
+
 #[test]
 fn a_deleted_listener_closes() {
-    let server = Setup::default().start();
+    let server = unforgiving(Setup::default()).start();
     let mut idle = server.connect();
     let mut half = server.connect();
     for client in [&mut idle, &mut half] {
@@ -89,7 +96,7 @@ fn a_deleted_listener_closes() {
     half.send(b"GET /");
     server.proxy.apply(&state_of(&[])).unwrap();
     assert!(server.proxy.listeners().is_empty());
-    assert_eq!(idle.rest(), b"", "at once: it has asked nothing");
+    assert_eq!(idle.rest(), b"", "it has asked nothing");
     // A head that breaks a limit is looked at once, listener or not.
     half.send(&[b'x'; 20_000]);
     assert_eq!(half.rest(), b"");
@@ -100,11 +107,12 @@ fn a_deleted_listener_closes() {
 #[test]
 fn a_request_in_hand_is_answered_though_its_listener_is_deleted() {
     let (gate, function) = Gate::before(r#"{"statusCode":200,"body":"still"}"#);
-    let server = Setup::lambda(false, function).start();
-    let mut client = server.connect();
+    let server = unforgiving(Setup::lambda(false, function)).start();
+    let (mut client, mut idle) = (server.connect(), server.connect());
     client.send(GET);
     gate.wait();
     server.proxy.apply(&state_of(&[])).unwrap();
+    assert_eq!(idle.rest(), b"");
     gate.release();
     let response = client.response();
     assert_eq!(
@@ -117,7 +125,7 @@ fn a_request_in_hand_is_answered_though_its_listener_is_deleted() {
 
 #[test]
 fn clients_of_a_listener_that_becomes_another_are_let_go() {
-    let server = Setup::default().start();
+    let server = unforgiving(Setup::default()).start();
     let mut client = server.connect();
     client.send(GET);
     assert_eq!(client.response().header("connection"), Some("keep-alive"));

@@ -114,6 +114,18 @@ impl HandedPort {
     }
 }
 
+impl Command {
+    /// Ports go to another process, or come back from it. No client is left: there is a listener all the time.
+    fn hand_over(opened: Vec<(u16, TcpListener)>, closed: Vec<u16>, done: std::sync::mpsc::Sender<()>) -> Self {
+        Self::Listen {
+            opened,
+            closed,
+            left: Vec::new(),
+            done,
+        }
+    }
+}
+
 impl Proxy {
     /// Accepts nothing from now on, and gives the sockets away. Connections wait in them. [`Proxy::resume`] takes it back.
     pub fn pause(&self) -> HandedOver {
@@ -129,13 +141,7 @@ impl Proxy {
         let (done, all_done) = std::sync::mpsc::channel();
         for core in &self.inner.cores {
             let (opened, closed, done) = (Vec::new(), closed.clone(), done.clone());
-            let command = Command::Listen {
-                opened,
-                closed,
-                left: Vec::new(),
-                done,
-            };
-            self.tell(core, command);
+            self.tell(core, Command::hand_over(opened, closed, done));
         }
         drop(done);
         let _ = all_done.recv_timeout(PAUSED_WITHIN); // it ends when every core has dropped its half
@@ -157,13 +163,7 @@ impl Proxy {
         for (core, opened) in self.inner.cores.iter().zip(opened) {
             let (done, _) = std::sync::mpsc::channel();
             let closed = Vec::new();
-            let command = Command::Listen {
-                opened,
-                closed,
-                left: Vec::new(),
-                done,
-            };
-            self.tell(core, command);
+            self.tell(core, Command::hand_over(opened, closed, done));
         }
     }
 

@@ -1,5 +1,5 @@
-//! Runs the tests as `cargo test` does, but two programs of them at a time: most of what they do is to wait for a program, a
-//! timer or a health check, and one at a time they leave half of two processors idle.
+//! Runs the tests as `cargo test` does, but two programs of them at a time: many wait for a program, a timer or a health check,
+//! and one at a time they leave processors idle.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
